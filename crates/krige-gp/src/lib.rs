@@ -1,0 +1,2 @@
+//! The maths of krige.
+pub mod domain;
