@@ -1,0 +1,92 @@
+//! The probability that constraints hold.
+
+use super::Acquisition;
+use crate::regression::{GaussianProcess, Posterior};
+use crate::special::log_diff_ndtr;
+
+/// An outcome that must lie between two bounds, in the units of its model; a bound may be infinite.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelledConstraint<'a> {
+    /// Model of the outcome.
+    pub gp: &'a GaussianProcess,
+    /// Lower bound.
+    pub lower: f64,
+    /// Upper bound.
+    pub upper: f64,
+}
+
+impl ModelledConstraint<'_> {
+    /// Value, and derivatives with respect to the posterior mean and variance.
+    fn evaluate(&self, at: &Posterior) -> (f64, f64, f64) {
+        let sigma = at.variance.sqrt();
+        let (a, b) = ((self.lower - at.mean) / sigma, (self.upper - at.mean) / sigma);
+        let (value, d_a, d_b) = log_diff_ndtr(a, b);
+        // An infinite bound has derivative 0, and 0 times infinity must not become NaN.
+        let scaled = |d: f64, u: f64| if d == 0.0 { 0.0 } else { d * u };
+        let d_variance = -(scaled(d_a, a) + scaled(d_b, b)) / (2.0 * at.variance);
+        (value, -(d_a + d_b) / sigma, d_variance)
+    }
+}
+
+/// `ln P(all constraints hold)` for independent constraints. Gardner et al. 2014, eq. 7.
+#[derive(Debug, Clone)]
+pub struct LogFeasibility<'a> {
+    /// The constraints.
+    pub constraints: Vec<ModelledConstraint<'a>>,
+}
+
+impl Acquisition for LogFeasibility<'_> {
+    fn value(&self, u: &[f64]) -> f64 {
+        self.constraints.iter().map(|c| c.evaluate(&c.gp.posterior(u)).0).sum()
+    }
+
+    fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
+        let mut sum = 0.0;
+        for constraint in &self.constraints {
+            let at = constraint.gp.posterior(u);
+            let (value, d_mean, d_variance) = constraint.evaluate(&at);
+            let (d_mean, d_variance) = (weight * d_mean, weight * d_variance);
+            constraint.gp.add_gradient(u, &at, d_mean, d_variance, None, gradient);
+            sum += value;
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acquisition::testing::{check_gradient, model};
+    use crate::special::normal_cdf;
+
+    #[test]
+    fn gradient_matches_central_differences() {
+        let gp = model(0.01);
+        for (lower, upper) in [
+            (f64::NEG_INFINITY, 0.3),
+            (0.1, f64::INFINITY),
+            (-0.2, 0.9),
+            (0.2, 0.21),
+            (4.0, f64::INFINITY),
+            (f64::NEG_INFINITY, -6.0),
+        ] {
+            let constraints = vec![ModelledConstraint { gp: &gp, lower, upper }];
+            check_gradient(&LogFeasibility { constraints });
+        }
+    }
+
+    #[test]
+    fn value_is_the_product_of_probabilities() {
+        let gp = model(0.01);
+        let u = [0.5, 0.4];
+        let at = gp.posterior(&u);
+        let z = |bound: f64| (bound - at.mean) / at.variance.sqrt();
+        let expected = normal_cdf(z(0.5)) * (normal_cdf(z(1.0)) - normal_cdf(z(-0.4)));
+        let constraints = vec![
+            ModelledConstraint { gp: &gp, lower: f64::NEG_INFINITY, upper: 0.5 },
+            ModelledConstraint { gp: &gp, lower: -0.4, upper: 1.0 },
+        ];
+        let value = LogFeasibility { constraints }.value(&u);
+        assert!((value - expected.ln()).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,201 @@
+//! Hyperparameters by maximum a posteriori.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::kernel::KernelKind;
+use crate::linalg::NotPositiveDefinite;
+use crate::observations::Observations;
+use crate::optimize::lbfgsb::LbfgsB;
+use crate::priors::{NOISE_CEILING, OUTPUTSCALE_RANGE, Priors};
+use crate::regression::{Hyperparameters, Mean, log_marginal_likelihood};
+use crate::sampling::normal;
+
+/// Below this many points the posterior of the hyperparameters often has several modes.
+const FEW_POINTS: usize = 15;
+
+/// The problem of finding the hyperparameters of largest posterior density.
+#[derive(Debug, Clone, Copy)]
+pub struct MapEstimate<'a> {
+    /// What to explain.
+    pub data: &'a Observations,
+    /// Which dimensions are categorical, shape `[d]`.
+    pub categorical: &'a [bool],
+    /// The shape of the kernel.
+    pub kernel: KernelKind,
+    /// What is believed beforehand.
+    pub priors: &'a Priors,
+    /// Stops when no derivative with respect to a log parameter is larger.
+    pub gradient_tolerance: f64,
+    /// Stops when a step gains less than this, relative.
+    pub value_tolerance: f64,
+}
+
+/// A solution of [`MapEstimate`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// Where the density is largest.
+    pub hyperparameters: Hyperparameters,
+    /// Log likelihood plus log prior there, with all constants.
+    pub log_posterior: f64,
+    /// How often the likelihood was evaluated.
+    pub evaluations: usize,
+}
+
+impl<'a> MapEstimate<'a> {
+    /// Poses the problem with tolerances that are good enough for suggestions.
+    pub fn new(
+        data: &'a Observations,
+        categorical: &'a [bool],
+        kernel: KernelKind,
+        priors: &'a Priors,
+    ) -> Self {
+        let (gradient_tolerance, value_tolerance) = (1e-3, 1e-7);
+        Self { data, categorical, kernel, priors, gradient_tolerance, value_tolerance }
+    }
+
+    /// Returns the start that the priors suggest.
+    pub fn prior_mode(&self) -> Hyperparameters {
+        Hyperparameters {
+            kernel: self.kernel,
+            lengthscales: vec![self.priors.lengthscale.mode(); self.categorical.len()],
+            outputscale: 1.0,
+            noise_variance: self.priors.noise_start,
+        }
+    }
+
+    /// Maximizes from the prior mode (with two random draws from the prior when points are few) and
+    /// from `starts`; the best result counts.
+    pub fn solve(&self, starts: &[Hyperparameters]) -> Result<Fit, NotPositiveDefinite> {
+        let mut all = vec![self.prior_mode()];
+        all.extend_from_slice(starts);
+        if self.data.len() < FEW_POINTS {
+            let mut rng = ChaCha8Rng::seed_from_u64(0);
+            for _ in 0..2 {
+                let mut start = self.prior_mode();
+                for l in &mut start.lengthscales {
+                    // Half the prior's spread: its upper tail is flat and ends searches early.
+                    let prior = self.priors.lengthscale;
+                    *l = (prior.mode().ln() + 0.5 * prior.scale * (normal(&mut rng) + 1.0)).exp();
+                }
+                all.push(start);
+            }
+        }
+        self.solve_from(&all)
+    }
+
+    /// Maximizes from `starts` alone; the best result counts, the first of equal ones.
+    pub fn solve_from(&self, starts: &[Hyperparameters]) -> Result<Fit, NotPositiveDefinite> {
+        let mut best: Option<Fit> = None;
+        let mut failure = None;
+        let mut evaluations = 0;
+        for start in starts {
+            match self.climb(start) {
+                Ok(fit) => {
+                    evaluations += fit.evaluations;
+                    if best.as_ref().is_none_or(|best| fit.log_posterior > best.log_posterior) {
+                        best = Some(fit);
+                    }
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        match (best, failure) {
+            (Some(fit), _) => Ok(Fit { evaluations, ..fit }),
+            (None, Some(error)) => Err(error),
+            (None, None) => self.solve_from(&[self.prior_mode()]),
+        }
+    }
+
+    fn climb(&self, start: &Hyperparameters) -> Result<Fit, NotPositiveDefinite> {
+        let d = self.categorical.len();
+        let (shortest, longest) = self.priors.lengthscale_bounds;
+        let mut lower = vec![shortest.ln(); d];
+        let mut upper = vec![longest.ln(); d];
+        let mut theta: Vec<f64> = start.lengthscales.iter().map(|l| l.ln()).collect();
+        theta.resize(d, self.priors.lengthscale.mode().ln());
+        if self.priors.outputscale.is_some() {
+            lower.push(-OUTPUTSCALE_RANGE.ln());
+            upper.push(OUTPUTSCALE_RANGE.ln());
+            theta.push(start.outputscale.ln());
+        }
+        if self.data.infers_noise() {
+            lower.push(self.priors.noise_floor.ln());
+            upper.push(NOISE_CEILING.ln());
+            theta.push(start.noise_variance.ln());
+        }
+        let mut solver = LbfgsB::new(lower, upper);
+        solver.gradient_tolerance = self.gradient_tolerance;
+        solver.value_tolerance = self.value_tolerance;
+        let mut failure = None;
+        let minimum =
+            solver.minimize(&theta, |theta, gradient| match self.log_posterior(theta, gradient) {
+                Ok(value) => {
+                    gradient.iter_mut().for_each(|g| *g = -*g);
+                    -value
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    f64::INFINITY
+                }
+            });
+        if !minimum.value.is_finite() {
+            let row_of = |error: Option<NotPositiveDefinite>| {
+                error.unwrap_or(NotPositiveDefinite { row: 0, pivot: f64::NAN, jitter: 0.0 })
+            };
+            return Err(row_of(failure));
+        }
+        Ok(Fit {
+            hyperparameters: self.unpack(&minimum.x),
+            log_posterior: -minimum.value,
+            evaluations: minimum.evaluations,
+        })
+    }
+
+    fn unpack(&self, theta: &[f64]) -> Hyperparameters {
+        let d = self.categorical.len();
+        let mut rest = theta[d..].iter().map(|t| t.exp());
+        Hyperparameters {
+            kernel: self.kernel,
+            lengthscales: theta[..d].iter().map(|t| t.exp()).collect(),
+            outputscale: self.priors.outputscale.and_then(|_| rest.next()).unwrap_or(1.0),
+            noise_variance: rest.next().unwrap_or(self.priors.noise_floor),
+        }
+    }
+
+    /// Returns the log posterior at the logarithms `theta` and writes its gradient.
+    fn log_posterior(
+        &self,
+        theta: &[f64],
+        gradient: &mut [f64],
+    ) -> Result<f64, NotPositiveDefinite> {
+        let d = self.categorical.len();
+        let hyperparameters = self.unpack(theta);
+        let likelihood =
+            log_marginal_likelihood(self.data, &hyperparameters, self.categorical, Mean::Profiled)?;
+        let mut value = likelihood.value;
+        for (k, lengthscale) in hyperparameters.lengthscales.iter().enumerate() {
+            let (density, derivative) = self.priors.lengthscale.log_density(*lengthscale);
+            value += density;
+            gradient[k] = likelihood.lengthscales[k] + derivative;
+        }
+        let mut next = d;
+        if let Some(sd) = self.priors.outputscale {
+            let z = theta[next] / sd;
+            value -= 0.5 * z * z;
+            gradient[next] = likelihood.outputscale - z / sd;
+            next += 1;
+        }
+        if self.data.infers_noise() {
+            let (density, derivative) =
+                self.priors.noise.log_density(hyperparameters.noise_variance);
+            value += density;
+            gradient[next] = likelihood.noise_variance + derivative;
+        }
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -1,0 +1,396 @@
+//! Models of outcomes: output warp, hyperparameters and noise chosen from the data.
+
+use std::f64::consts::PI;
+
+use crate::fit::{Fit, MapEstimate};
+use crate::kernel::KernelKind;
+use crate::linalg::NotPositiveDefinite;
+use crate::model::{FitError, ModelKind, ModelOptions, NoiseAssumption, OutcomeState};
+use crate::observations::{Observations, same_point};
+use crate::priors::Priors;
+use crate::regression::{GaussianProcess, Hyperparameters, Mean};
+use crate::warp::{OutputTransform, Warp, moments, winsorize};
+
+/// Fewest measurements that a warp is chosen from.
+const MIN_WARP: usize = 6;
+
+/// Up to this many measurements every call refits; beyond it, only when their number grew by a twentieth.
+const ALWAYS_REFIT: usize = 150;
+
+/// Hyperparameters are fitted to at most this many measurements: a likelihood costs their cube, and the
+/// next ones hardly move the optimum.
+const FIT_AT_MOST: usize = 300;
+
+/// A fitted noise variance above this share of the outputscale is taken seriously.
+const NOISE_SWITCH: f64 = 1e-4;
+
+/// A model for noisy data that predicts left-out measurements better by this log density is preferred:
+/// priors that favour clean data can explain noise away by short lengthscales for a long time.
+const NOISE_GAIN: f64 = 2.0;
+
+/// A noise variance below this share of the outputscale is treated as none when choosing points.
+const NEARLY_NOISE_FREE: f64 = 1e-3;
+
+/// One outcome's measurements, larger is better where that means anything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measurements<'a> {
+    /// Shape `[n][d]`.
+    pub(crate) x: &'a [Vec<f64>],
+    /// Shape `[n]`.
+    pub(crate) y: &'a [f64],
+    /// Shape `[n]`.
+    pub(crate) noise_variance: &'a [Option<f64>],
+}
+
+/// The model of one outcome.
+#[derive(Debug, Clone)]
+pub(crate) struct OutcomeModel {
+    pub(crate) gp: GaussianProcess,
+    pub(crate) transform: OutputTransform,
+    pub(crate) state: OutcomeState,
+    /// Whether all outputs are equal, so that the model knows where it was, and nothing else.
+    pub(crate) constant: bool,
+    /// Whether the noise matters when points are chosen.
+    pub(crate) noisy: bool,
+}
+
+/// What an outcome means, where the choice of a warp depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Role {
+    Objective,
+    /// Bounds in natural units; may be infinite.
+    Constraint {
+        lower: f64,
+        upper: f64,
+    },
+}
+
+/// A candidate for the model of an outcome.
+struct Candidate {
+    transform: OutputTransform,
+    /// The measurements, winsorized or not.
+    y: Vec<f64>,
+    fit: Fit,
+    /// Log posterior in natural units, which compares candidates of different warps.
+    evidence: f64,
+}
+
+impl OutcomeModel {
+    /// Fits a model; `categorical` has shape `[d]`.
+    pub(crate) fn fit(
+        measurements: Measurements<'_>,
+        categorical: &[bool],
+        role: Role,
+        options: ModelOptions,
+        warm: Option<&OutcomeState>,
+    ) -> Result<Self, FitError> {
+        let n = measurements.y.len();
+        if n == 0 {
+            return Err(FitError::NoMeasurements);
+        }
+        let chosen =
+            if n > FIT_AT_MOST { representative(measurements, role) } else { (0..n).collect() };
+        let problem = OutcomeFit { measurements, categorical, role, options, chosen };
+        let result =
+            problem.run(warm.filter(|w| w.hyperparameters.lengthscales.len() == categorical.len()));
+        result.map_err(|source| FitError::Singular { n, source })
+    }
+
+    /// Returns the log density that the model gives each measurement when it is left out, summed, in
+    /// natural units: it compares models of different warps and priors. Points of `except` do not count.
+    fn log_score(&self, except: &[&Vec<f64>]) -> f64 {
+        let inputs = self.gp.inputs();
+        let score = |(i, ((mean, variance), z)): (usize, ((f64, f64), f64))| {
+            let u: Vec<f64> = inputs.row(i).iter().copied().collect();
+            if except.iter().any(|other| same_point(other, &u)) {
+                return 0.0;
+            }
+            let slope = self.transform.log_slope(self.transform.inverse(z));
+            slope - 0.5 * ((z - mean).powi(2) / variance + (2.0 * PI * variance).ln())
+        };
+        self.gp.leave_one_out().into_iter().zip(self.gp.outputs()).enumerate().map(score).sum()
+    }
+
+    /// Returns median and standard deviation of the noise-free outcome at `u`, in natural units.
+    pub(crate) fn predict(&self, u: &[f64]) -> (f64, f64) {
+        let at = self.gp.posterior(u);
+        self.transform.untransform(at.mean, at.variance.sqrt())
+    }
+}
+
+struct OutcomeFit<'a> {
+    measurements: Measurements<'a>,
+    categorical: &'a [bool],
+    role: Role,
+    options: ModelOptions,
+    /// Which measurements the hyperparameters are fitted to.
+    chosen: Vec<usize>,
+}
+
+impl OutcomeFit<'_> {
+    fn run(&self, warm: Option<&OutcomeState>) -> Result<OutcomeModel, NotPositiveDefinite> {
+        let y = self.measurements.y;
+        let n = y.len();
+        let (mean, sd) = moments(y);
+        let d = self.categorical.len();
+        if sd <= 1e-12 * mean.abs().max(1e-290) {
+            return self.constant(mean);
+        }
+        if let Some(warm) = warm
+            && n > ALWAYS_REFIT
+            && n >= warm.fitted_to
+            && (n as f64) < 1.05 * warm.fitted_to as f64
+        {
+            return self.reuse(warm);
+        }
+        let infers_noise = self.measurements.noise_variance.iter().any(Option::is_none);
+        let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
+        if self.options.kind == ModelKind::AxDefault {
+            let best = self.noisy_candidate(&[KernelKind::Rbf], &start)?;
+            return self.finish(best, infers_noise);
+        }
+        if self.options.noise == NoiseAssumption::Noisy && infers_noise {
+            let best = self.noisy_candidate(&[KernelKind::Matern52, KernelKind::Rbf], &start)?;
+            return self.finish(best, true);
+        }
+        let best = self.clean_candidate(warm)?;
+        let clean = self.finish(best, false)?;
+        let enough = n >= 2 * d.min(6);
+        if self.options.noise != NoiseAssumption::Unknown || !infers_noise || !enough {
+            return Ok(clean);
+        }
+        // The same kernel for both: a smoother one would win by its smoothness, not by its noise.
+        let challenger =
+            self.finish(self.noisy_candidate(&[KernelKind::Matern52], &start)?, true)?;
+        let Hyperparameters { noise_variance, outputscale, .. } = clean.state.hyperparameters;
+        // Winsorized measurements are easy to predict, and would count in favour of noise.
+        let winsorized = winsorize(y);
+        let clipped: Vec<&Vec<f64>> =
+            (0..n).filter(|&i| winsorized[i] != y[i]).map(|i| &self.measurements.x[i]).collect();
+        let gain = challenger.log_score(&clipped) - clean.log_score(&clipped);
+        if noise_variance > NOISE_SWITCH * outputscale || gain > NOISE_GAIN {
+            let best = self.noisy_candidate(&[KernelKind::Matern52, KernelKind::Rbf], &start)?;
+            return self.finish(best, true);
+        }
+        Ok(clean)
+    }
+
+    /// Fits with priors for clean data under every warp and keeps the one of most evidence.
+    fn clean_candidate(
+        &self,
+        warm: Option<&OutcomeState>,
+    ) -> Result<Candidate, NotPositiveDefinite> {
+        let priors = Priors::low_noise(self.categorical.len());
+        let y = self.measurements.y;
+        let kernel = KernelKind::Matern52;
+        let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
+        let plain = self.candidate(Warp::Identity, y, kernel, &priors, &start, true)?;
+        let warps: Vec<Warp> = if y.len() < MIN_WARP {
+            Vec::new()
+        } else {
+            match self.role {
+                Role::Objective => {
+                    [0.5, 0.0, -0.5, -1.0].map(|lambda| Warp::YeoJohnson { lambda }).to_vec()
+                }
+                Role::Constraint { lower, upper } if lower.is_finite() != upper.is_finite() => {
+                    vec![Warp::Bilog { bound: if lower.is_finite() { lower } else { upper } }]
+                }
+                Role::Constraint { .. } => Vec::new(),
+            }
+        };
+        let mut best = plain;
+        // Neighbouring warps have neighbouring optima: each starts where the one before ended.
+        let mut previous = best.fit.hyperparameters.clone();
+        for warp in warps {
+            let mut starts = vec![previous.clone()];
+            starts.extend(warm.filter(|w| w.warp == warp).map(|w| w.hyperparameters.clone()));
+            // A warp that cannot be fitted (it may flatten the data altogether) is out of the running.
+            let Ok(candidate) = self.candidate(warp, y, kernel, &priors, &starts, false) else {
+                continue;
+            };
+            previous = candidate.fit.hyperparameters.clone();
+            if candidate.evidence > best.evidence {
+                best = candidate;
+            }
+        }
+        if best.transform.warp != Warp::Identity {
+            let starts = [best.fit.hyperparameters.clone()];
+            best = self.candidate(best.transform.warp, y, kernel, &priors, &starts, true)?;
+        }
+        Ok(best)
+    }
+
+    /// Fits with the priors of Ax, whose noise is never negligible, and keeps the best kernel.
+    fn noisy_candidate(
+        &self,
+        kernels: &[KernelKind],
+        start: &[Hyperparameters],
+    ) -> Result<Candidate, NotPositiveDefinite> {
+        let priors = Priors::ax(self.categorical.len());
+        let y = match self.role {
+            Role::Objective => winsorize(self.measurements.y),
+            Role::Constraint { .. } => self.measurements.y.to_vec(),
+        };
+        let mut best: Option<Candidate> = None;
+        for kernel in kernels {
+            let candidate = self.candidate(Warp::Identity, &y, *kernel, &priors, start, true)?;
+            if best.as_ref().is_none_or(|best| candidate.evidence > best.evidence) {
+                best = Some(candidate);
+            }
+        }
+        Ok(best.expect("at least one kernel is tried"))
+    }
+
+    fn candidate(
+        &self,
+        warp: Warp,
+        y: &[f64],
+        kernel: KernelKind,
+        priors: &Priors,
+        starts: &[Hyperparameters],
+        from_prior: bool,
+    ) -> Result<Candidate, NotPositiveDefinite> {
+        let transform = OutputTransform::new(warp, y);
+        let data = self.observations(&transform, y, &self.chosen);
+        let starts: Vec<Hyperparameters> =
+            starts.iter().map(|start| Hyperparameters { kernel, ..start.clone() }).collect();
+        let problem = MapEstimate::new(&data, self.categorical, kernel, priors);
+        let fit = if from_prior { problem.solve(&starts) } else { problem.solve_from(&starts) };
+        let fit = match fit {
+            Ok(fit) => fit,
+            Err(_) => {
+                // More noise makes any covariance positive definite; the answer says how much was fitted.
+                let raised = Priors { noise_floor: 1e-4, noise_start: 1e-3, ..priors.clone() };
+                MapEstimate::new(&data, self.categorical, kernel, &raised).solve(&[])?
+            }
+        };
+        let slopes: f64 = self.chosen.iter().map(|&i| transform.log_slope(y[i])).sum();
+        let evidence = fit.log_posterior + slopes;
+        Ok(Candidate { transform, y: y.to_vec(), fit, evidence })
+    }
+
+    /// The measurements numbered `which`, in standardized units.
+    fn observations(
+        &self,
+        transform: &OutputTransform,
+        y: &[f64],
+        which: &[usize],
+    ) -> Observations {
+        let Measurements { x, noise_variance, .. } = self.measurements;
+        let points: Vec<Vec<f64>> = which.iter().map(|&i| x[i].clone()).collect();
+        let z: Vec<f64> = which.iter().map(|&i| transform.forward(y[i])).collect();
+        let noise: Vec<Option<f64>> = which
+            .iter()
+            .map(|&i| noise_variance[i].map(|v| v * (2.0 * transform.log_slope(y[i])).exp()))
+            .collect();
+        Observations::new(&points, &z, &noise)
+    }
+
+    fn finish(&self, best: Candidate, noisy: bool) -> Result<OutcomeModel, NotPositiveDefinite> {
+        let state = OutcomeState {
+            hyperparameters: best.fit.hyperparameters,
+            warp: best.transform.warp,
+            noisy,
+            jitter: 0.0,
+            fitted_to: self.measurements.y.len(),
+        };
+        self.condition(best.transform, &best.y, state)
+    }
+
+    /// Conditions on the data with the hyperparameters of an earlier fit.
+    fn reuse(&self, warm: &OutcomeState) -> Result<OutcomeModel, NotPositiveDefinite> {
+        let y = match (warm.noisy, self.role) {
+            (true, Role::Objective) => winsorize(self.measurements.y),
+            _ => self.measurements.y.to_vec(),
+        };
+        self.condition(OutputTransform::new(warm.warp, &y), &y, warm.clone())
+    }
+
+    fn condition(
+        &self,
+        transform: OutputTransform,
+        y: &[f64],
+        mut state: OutcomeState,
+    ) -> Result<OutcomeModel, NotPositiveDefinite> {
+        let all: Vec<usize> = (0..y.len()).collect();
+        let data = self.observations(&transform, y, &all);
+        let gp =
+            GaussianProcess::new(&data, &state.hyperparameters, self.categorical, Mean::Profiled)?;
+        state.jitter = gp.jitter();
+        let mut levels: Vec<f64> = data
+            .known_noise
+            .iter()
+            .map(|known| known.unwrap_or(state.hyperparameters.noise_variance))
+            .collect();
+        levels.sort_by(f64::total_cmp);
+        let typical = levels[levels.len() / 2];
+        let noisy = state.noisy
+            || self.options.noise != NoiseAssumption::Deterministic
+                && typical > NEARLY_NOISE_FREE * state.hyperparameters.outputscale;
+        Ok(OutcomeModel { gp, transform, state, constant: false, noisy })
+    }
+
+    /// The prior, conditioned on outputs that are all `value`.
+    fn constant(&self, value: f64) -> Result<OutcomeModel, NotPositiveDefinite> {
+        // A constraint that was met (or missed) by the same margin everywhere is expected to vary by
+        // half of that margin; an objective by its own size.
+        let spread = match self.role {
+            Role::Objective => value.abs(),
+            Role::Constraint { lower, upper } => {
+                0.5 * (value - lower).abs().min((upper - value).abs())
+            }
+        };
+        let spread = if spread.is_finite() && spread > 0.0 { spread } else { 1.0 };
+        let transform = OutputTransform::constant(value, spread);
+        let priors = Priors::low_noise(self.categorical.len());
+        let z = vec![0.0; self.measurements.y.len()];
+        let data = Observations::new(self.measurements.x, &z, &vec![None; z.len()]);
+        let problem = MapEstimate::new(&data, self.categorical, KernelKind::Matern52, &priors);
+        let hyperparameters = problem.prior_mode();
+        let gp = GaussianProcess::new(&data, &hyperparameters, self.categorical, Mean::Fixed(0.0))?;
+        let state = OutcomeState {
+            hyperparameters,
+            warp: Warp::Identity,
+            noisy: false,
+            jitter: gp.jitter(),
+            fitted_to: z.len(),
+        };
+        Ok(OutcomeModel { gp, transform, state, constant: true, noisy: false })
+    }
+}
+
+/// Returns the numbers of [`FIT_AT_MOST`] measurements: a quarter where it matters most (the best of an
+/// objective, those nearest to the bounds of a constraint), the others as far from each other as possible.
+fn representative(measurements: Measurements<'_>, role: Role) -> Vec<usize> {
+    let Measurements { x, y, .. } = measurements;
+    let rank = |i: usize| match role {
+        Role::Objective => -y[i],
+        Role::Constraint { lower, upper } => (y[i] - lower).abs().min((upper - y[i]).abs()),
+    };
+    let mut order: Vec<usize> = (0..y.len()).collect();
+    order.sort_by(|&a, &b| rank(a).total_cmp(&rank(b)));
+    let mut chosen: Vec<usize> = order[..FIT_AT_MOST / 4].to_vec();
+    let squared = |a: usize, b: usize| -> f64 {
+        x[a].iter().zip(&x[b]).map(|(a, b)| (a - b) * (a - b)).sum()
+    };
+    let to_chosen = |i: usize| chosen.iter().map(|&c| squared(i, c)).fold(f64::INFINITY, f64::min);
+    let mut nearest: Vec<f64> = (0..y.len()).map(to_chosen).collect();
+    for &i in &chosen {
+        nearest[i] = f64::NEG_INFINITY;
+    }
+    while chosen.len() < FIT_AT_MOST {
+        let next = (0..y.len())
+            .reduce(|best, i| if nearest[i] > nearest[best] { i } else { best })
+            .expect("there are more measurements than are chosen");
+        chosen.push(next);
+        for (i, distance) in nearest.iter_mut().enumerate() {
+            *distance = distance.min(squared(i, next));
+        }
+        nearest[next] = f64::NEG_INFINITY;
+    }
+    chosen
+}
+
+#[cfg(test)]
+#[path = "outcome_model_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! Models of outcomes: warps, noise, degenerate data.
+
+use super::*;
+use crate::sobol::Sobol;
+
+fn fit(x: &[Vec<f64>], y: &[f64], role: Role, warm: Option<&OutcomeState>) -> OutcomeModel {
+    let noise_variance = vec![None; y.len()];
+    let measurements = Measurements { x, y, noise_variance: &noise_variance };
+    let categorical = vec![false; x[0].len()];
+    OutcomeModel::fit(measurements, &categorical, role, ModelOptions::default(), warm).unwrap()
+}
+
+fn spread(n: usize, d: usize) -> Vec<Vec<f64>> {
+    Sobol::unscrambled(d).unwrap().points_from(1).take(n).collect()
+}
+
+#[test]
+fn long_tails_are_squeezed_and_plain_data_are_left_alone() {
+    let x = spread(25, 2);
+    let bowl = |u: &[f64]| (u[0] - 0.4).powi(2) + (u[1] - 0.6).powi(2);
+    let tail: Vec<f64> = x.iter().map(|u| -(12.0 * bowl(u)).exp()).collect();
+    let model = fit(&x, &tail, Role::Objective, None);
+    assert!(
+        matches!(model.state.warp, Warp::YeoJohnson { lambda } if lambda < 0.6),
+        "{:?}",
+        model.state.warp
+    );
+    // Near the good end the median prediction is right in natural units.
+    let (mean, sd) = model.predict(&[0.4, 0.6]);
+    assert!((mean + 1.0).abs() < 0.1 && sd < 0.1, "{mean} {sd}");
+
+    let wave: Vec<f64> = x.iter().map(|u| (6.0 * u[0]).sin() + (5.0 * u[1]).cos()).collect();
+    assert_eq!(fit(&x, &wave, Role::Objective, None).state.warp, Warp::Identity);
+}
+
+#[test]
+fn constraints_are_resolved_at_their_bound() {
+    let x = spread(25, 2);
+    let y: Vec<f64> = x.iter().map(|u| (8.0 * (u[0] - 0.5)).sinh() + u[1]).collect();
+    let role = Role::Constraint { lower: f64::NEG_INFINITY, upper: 0.5 };
+    assert_eq!(fit(&x, &y, role, None).state.warp, Warp::Bilog { bound: 0.5 });
+}
+
+/// The hyperparameters of a large set come from a part of it, and serve until it has grown.
+#[test]
+fn large_sets_are_fitted_in_part_and_not_every_time() {
+    let x = spread(340, 2);
+    let y: Vec<f64> = x.iter().map(|u| (6.0 * u[0]).sin() + (5.0 * u[1]).cos()).collect();
+    let first = fit(&x[..320], &y[..320], Role::Objective, None);
+    assert_eq!(first.state.fitted_to, 320);
+    for (u, y) in x[320..].iter().zip(&y[320..]) {
+        assert!((first.predict(u).0 - y).abs() < 1e-2);
+    }
+    let second = fit(&x[..330], &y[..330], Role::Objective, Some(&first.state));
+    assert_eq!(second.state.hyperparameters, first.state.hyperparameters);
+    assert_eq!(second.state.fitted_to, 320);
+    assert_eq!(fit(&x, &y, Role::Objective, Some(&first.state)).state.fitted_to, 340);
+}
+
+#[test]
+fn representatives_hold_the_best_and_are_distinct() {
+    let x = spread(500, 3);
+    let y: Vec<f64> = (0..500).map(|i| f64::from(i * 37 % 500)).collect();
+    let measurements = Measurements { x: &x, y: &y, noise_variance: &[None; 500] };
+    let mut chosen = representative(measurements, Role::Objective);
+    let worst_of_best = chosen[..FIT_AT_MOST / 4].iter().map(|&i| y[i]).fold(f64::MAX, f64::min);
+    assert_eq!(worst_of_best, 425.0);
+    chosen.sort_unstable();
+    chosen.dedup();
+    assert_eq!(chosen.len(), FIT_AT_MOST);
+}
+
+/// Noise of a third of the signal's spread is found although priors favour clean data, and clean data of
+/// the same shape are not taken for noisy.
+#[test]
+fn noise_is_told_from_detail() {
+    use crate::sampling::normal;
+    use rand_chacha::rand_core::SeedableRng;
+    let x = spread(50, 2);
+    let clean: Vec<f64> = x.iter().map(|u| (6.0 * u[0]).sin() + (5.0 * u[1]).cos()).collect();
+    assert!(!fit(&x, &clean, Role::Objective, None).state.noisy);
+    let mut found = 0;
+    for seed in 0..5 {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let y: Vec<f64> = clean.iter().map(|y| y + 0.3 * normal(&mut rng)).collect();
+        found += u32::from(fit(&x, &y, Role::Objective, None).state.noisy);
+    }
+    assert!(found >= 4, "{found} of 5");
+}

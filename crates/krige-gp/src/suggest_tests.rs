@@ -1,0 +1,485 @@
+//! Suggestions: where they lie, that they are new, and that they lead to the optimum.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{Dimension, Domain, LinearConstraint};
+use crate::model::{ModelOptions, NoiseAssumption};
+use crate::observations::same_point;
+use crate::sampling::normal;
+use crate::sobol::Sobol;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+fn cube(d: usize) -> Domain {
+    Domain { dimensions: vec![Dimension::Continuous; d], ..Domain::default() }
+}
+
+fn outcomes(y: &[f64]) -> Outcomes {
+    Outcomes { y: y.to_vec(), noise_variance: vec![None; y.len()] }
+}
+
+fn best(y: &[f64]) -> f64 {
+    y.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// Runs the loop from the centre and Sobol points on; returns points and values, larger is better.
+fn run(
+    domain: &Domain,
+    evaluations: usize,
+    seed: u64,
+    f: impl Fn(&[f64]) -> f64,
+) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let mut x = domain.sample(5, &[], seed);
+    let mut y: Vec<f64> = x.iter().map(|u| f(u)).collect();
+    let mut warm: Option<ModelState> = None;
+    while y.len() < evaluations {
+        let objective = outcomes(&y);
+        let problem = Problem {
+            seed: seed * 1000 + y.len() as u64,
+            warm_start: warm.as_ref(),
+            remaining: Some(evaluations - y.len()),
+            ..Problem::new(domain, &x, &objective)
+        };
+        let mut suggestions = suggest(&problem, 1).unwrap();
+        let u = suggestions.points.remove(0).u;
+        assert!(domain.contains(&u), "{u:?}");
+        assert!(!x.iter().any(|other| same_point(other, &u)), "{u:?} again");
+        y.push(f(&u));
+        x.push(u);
+        warm = suggestions.model;
+    }
+    (x, y)
+}
+
+fn branin(u: &[f64]) -> f64 {
+    use std::f64::consts::PI;
+    let (a, b) = (15.0 * u[0] - 5.0, 15.0 * u[1]);
+    let parabola = b - 5.1 / (4.0 * PI * PI) * a * a + 5.0 / PI * a - 6.0;
+    parabola * parabola + 10.0 * (1.0 - 1.0 / (8.0 * PI)) * a.cos() + 10.0
+}
+
+const BRANIN_MINIMUM: f64 = 0.39788735772973816;
+
+fn hartmann6(u: &[f64]) -> f64 {
+    const A: [[f64; 6]; 4] = [
+        [10.0, 3.0, 17.0, 3.5, 1.7, 8.0],
+        [0.05, 10.0, 17.0, 0.1, 8.0, 14.0],
+        [3.0, 3.5, 1.7, 10.0, 17.0, 8.0],
+        [17.0, 8.0, 0.05, 10.0, 0.1, 14.0],
+    ];
+    const P: [[f64; 6]; 4] = [
+        [1312.0, 1696.0, 5569.0, 124.0, 8283.0, 5886.0],
+        [2329.0, 4135.0, 8307.0, 3736.0, 1004.0, 9991.0],
+        [2348.0, 1451.0, 3522.0, 2883.0, 3047.0, 6650.0],
+        [4047.0, 8828.0, 8732.0, 5743.0, 1091.0, 381.0],
+    ];
+    let term = |i: usize| -> f64 {
+        (0..6).map(|j| A[i][j] * (u[j] - 1e-4 * P[i][j]).powi(2)).sum::<f64>()
+    };
+    let weights = [1.0, 1.2, 3.0, 3.2];
+    -(0..4).map(|i| weights[i] * (-term(i)).exp()).sum::<f64>()
+}
+
+const HARTMANN6_MINIMUM: f64 = -3.322368011415515;
+
+/// Log10 of the regret, sorted.
+fn log_regrets(seeds: u64, regret: impl Fn(u64) -> f64) -> Vec<f64> {
+    let mut logs: Vec<f64> = (0..seeds).map(|seed| regret(seed).max(1e-16).log10()).collect();
+    logs.sort_by(f64::total_cmp);
+    logs
+}
+
+/// The median over many seeds is about -3.5; Ax's default reaches -1.9.
+#[test]
+fn branin_is_solved_in_25_evaluations() {
+    let logs =
+        log_regrets(5, |seed| -best(&run(&cube(2), 25, seed, |u| -branin(u)).1) - BRANIN_MINIMUM);
+    assert!(logs[2] < -2.3, "{logs:?}");
+}
+
+/// The median over many seeds is below -4 or, in the second-best basin, -0.9; Ax's default reaches -1.9.
+#[test]
+fn hartmann6_is_nearly_solved_in_50_evaluations() {
+    let f = |u: &[f64]| -hartmann6(u);
+    let logs = log_regrets(4, |seed| -best(&run(&cube(6), 50, seed, f).1) - HARTMANN6_MINIMUM);
+    assert!(logs[0] < -3.0 && logs[3] < -0.5, "{logs:?}");
+}
+
+fn mixed() -> Domain {
+    Domain {
+        dimensions: vec![
+            Dimension::Continuous,
+            Dimension::Discrete { levels: vec![0.0, 0.25, 0.5, 0.75, 1.0] },
+            Dimension::Categorical { levels: vec![0.0, 0.5, 1.0] },
+            Dimension::Continuous,
+        ],
+        constraints: vec![LinearConstraint { coefficients: vec![1.0, 1.0, 0.0, 1.0], bound: 1.5 }],
+        interior: None,
+    }
+}
+
+#[test]
+fn a_mixed_constrained_problem_is_solved() {
+    let f = |u: &[f64]| {
+        let bonus = if u[2] == 0.5 { 0.5 } else { 0.0 };
+        bonus - (u[0] - 0.7).powi(2) - (u[1] - 0.5).powi(2) - (u[3] - 0.6).powi(2)
+    };
+    let (_, y) = run(&mixed(), 25, 3, f);
+    // With u1 = .5 the constraint leaves u0 + u3 <= 1, best at (.55, .45): loss .045.
+    assert!(best(&y) > 0.5 - 0.045 - 1e-3, "{}", best(&y));
+}
+
+#[test]
+fn all_points_of_a_discrete_domain_are_found_before_it_is_exhausted() {
+    let levels = vec![0.0, 0.5, 1.0];
+    let domain = Domain {
+        dimensions: vec![
+            Dimension::Discrete { levels: levels.clone() },
+            Dimension::Categorical { levels },
+        ],
+        ..Domain::default()
+    };
+    let (mut x, mut y) = (vec![vec![0.0, 0.0]], vec![0.3]);
+    for n in 1..9 {
+        let objective = outcomes(&y);
+        let problem = Problem { seed: n, ..Problem::new(&domain, &x, &objective) };
+        let u = suggest(&problem, 1).unwrap().points.remove(0).u;
+        assert!(domain.contains(&u) && !x.contains(&u));
+        y.push((3.0 * u[0]).sin() + u[1]);
+        x.push(u);
+    }
+    let objective = outcomes(&y);
+    let error = suggest(&Problem::new(&domain, &x, &objective), 1).unwrap_err();
+    assert_eq!(error, SuggestError::Exhausted { wanted: 1, found: 0 });
+    // Asking for more than there are fails as a whole.
+    let objective = outcomes(&y[..7]);
+    let error = suggest(&Problem::new(&domain, &x[..7], &objective), 3).unwrap_err();
+    assert_eq!(error, SuggestError::Exhausted { wanted: 3, found: 2 });
+}
+
+#[test]
+fn outcome_constraints_are_learnt() {
+    // Maximize u0 + u1 inside of a disc, from points outside of it: best at 45 degrees.
+    let domain = cube(2);
+    let radius2 = |u: &[f64]| (u[0] - 0.3).powi(2) + (u[1] - 0.3).powi(2);
+    let mut x = vec![vec![0.9, 0.9], vec![0.95, 0.2], vec![0.1, 0.95], vec![0.8, 0.7]];
+    for n in 4..24 {
+        let objective = outcomes(&x.iter().map(|u| u[0] + u[1]).collect::<Vec<_>>());
+        let constraint = ConstraintData {
+            x: x.clone(),
+            outcomes: outcomes(&x.iter().map(|u| radius2(u)).collect::<Vec<_>>()),
+            lower: None,
+            upper: Some(0.04),
+        };
+        let constraints = [constraint];
+        let problem =
+            Problem { constraints: &constraints, seed: n, ..Problem::new(&domain, &x, &objective) };
+        let suggestions = suggest(&problem, 1).unwrap();
+        let point = &suggestions.points[0];
+        let any_feasible = x.iter().any(|u| radius2(u) <= 0.04);
+        assert_eq!(point.kind == AcquisitionKind::Feasibility, !any_feasible, "{n} {point:?}");
+        assert_eq!(suggestions.model.as_ref().unwrap().constraints.len(), 1);
+        x.push(point.u.clone());
+    }
+    let feasible = x.iter().filter(|u| radius2(u) <= 0.04);
+    let found = feasible.map(|u| u[0] + u[1]).fold(0.0, f64::max);
+    assert!(found > 0.6 + 0.4 * 0.5f64.sqrt() - 1e-2, "{found}");
+}
+
+#[test]
+fn batches_spread_out_and_pending_points_are_respected() {
+    let domain = cube(2);
+    let x = domain.sample(7, &[], 1);
+    let y: Vec<f64> = x.iter().map(|u| -branin(u)).collect();
+    let objective = outcomes(&y);
+    let problem = Problem { seed: 7, ..Problem::new(&domain, &x, &objective) };
+    let batch = suggest(&problem, 4).unwrap().points;
+    for (i, a) in batch.iter().enumerate() {
+        for b in &batch[..i] {
+            let distance = (a.u[0] - b.u[0]).hypot(a.u[1] - b.u[1]);
+            assert!(distance > 1e-2, "{:?} {:?}", a.u, b.u);
+        }
+    }
+    assert_eq!(batch[1].kind, AcquisitionKind::LogNei);
+    let pending = [batch[0].u.clone()];
+    let asked = Problem { pending: &pending, ..problem };
+    let next = &suggest(&asked, 1).unwrap().points[0];
+    assert!((next.u[0] - pending[0][0]).hypot(next.u[1] - pending[0][1]) > 1e-2);
+}
+
+#[test]
+fn noise_is_noticed_and_repeats_are_allowed() {
+    let domain = cube(1);
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let x: Vec<Vec<f64>> = (0..40).map(|i| vec![f64::from(i % 20) / 19.0]).collect();
+    let y: Vec<f64> = x.iter().map(|u| -(u[0] - 0.4).powi(2) + 0.05 * normal(&mut rng)).collect();
+    let objective = outcomes(&y);
+    let problem = Problem::new(&domain, &x, &objective);
+    let suggestions = suggest(&problem, 1).unwrap();
+    assert!(suggestions.model.as_ref().unwrap().objective.noisy);
+    assert_eq!(suggestions.points[0].kind, AcquisitionKind::LogNei);
+    let model = fit_model(&problem).unwrap();
+    let at = |u: f64| model.predict(&[vec![u]])[0];
+    assert!((at(0.4).mean).abs() < 0.05 && at(0.4).sd < 0.05, "{:?}", at(0.4));
+    assert!((at(1.0).mean + 0.36).abs() < 0.08);
+
+    let options = ModelOptions { noise: NoiseAssumption::Deterministic, ..ModelOptions::default() };
+    let certain = Problem { options, ..problem };
+    assert!(!suggest(&certain, 1).unwrap().model.unwrap().objective.noisy);
+    // A noisy discrete domain is never exhausted.
+    let levels: Vec<f64> = (0..20).map(|i| f64::from(i) / 19.0).collect();
+    let discrete = Domain { dimensions: vec![Dimension::Discrete { levels }], ..Domain::default() };
+    assert!(suggest(&Problem { domain: &discrete, ..problem }, 2).is_ok());
+}
+
+#[test]
+fn known_noise_is_used() {
+    let domain = cube(1);
+    let x: Vec<Vec<f64>> = (0..10).map(|i| vec![f64::from(i) / 9.0]).collect();
+    let mut y: Vec<f64> = x.iter().map(|u| u[0]).collect();
+    y[4] += 3.0;
+    // One measurement is declared worthless: the prediction there follows its neighbours.
+    let mut objective = Outcomes { y, noise_variance: vec![Some(1e-6); 10] };
+    objective.noise_variance[4] = Some(100.0);
+    let model = fit_model(&Problem::new(&domain, &x, &objective)).unwrap();
+    let at = model.predict(&[x[4].clone()])[0];
+    assert!((at.mean - 4.0 / 9.0).abs() < 0.1, "{at:?}");
+}
+
+#[test]
+fn predictions_are_in_natural_units_and_interpolate() {
+    let domain = cube(2);
+    let x: Vec<Vec<f64>> = Sobol::unscrambled(2).unwrap().points_from(1).take(20).collect();
+    let y: Vec<f64> = x.iter().map(|u| 1000.0 - 7.0 * branin(u)).collect();
+    let objective = outcomes(&y);
+    let model = fit_model(&Problem::new(&domain, &x, &objective)).unwrap();
+    for (prediction, y) in model.predict(&x).iter().zip(&y) {
+        assert!((prediction.mean - y).abs() < 3.0, "{prediction:?} {y}");
+        assert!(prediction.sd > 0.0 && prediction.sd < 10.0);
+    }
+}
+
+#[test]
+fn fixed_coordinates_are_held() {
+    let domain = mixed();
+    let x = domain.sample(6, &[], 2);
+    let objective = outcomes(&x.iter().map(|u| u[0] - u[3]).collect::<Vec<_>>());
+    let fixed = [(1, 0.25), (3, 0.125)];
+    let problem = Problem { fixed: &fixed, ..Problem::new(&domain, &x, &objective) };
+    for point in suggest(&problem, 3).unwrap().points {
+        assert!(point.u[1] == 0.25 && point.u[3] == 0.125 && domain.contains(&point.u));
+    }
+    let impossible = [(0, 1.0), (1, 1.0)];
+    let problem = Problem { fixed: &impossible, ..problem };
+    assert_eq!(suggest(&problem, 1).unwrap_err(), SuggestError::Infeasible);
+}
+
+#[test]
+fn without_information_space_is_filled() {
+    let domain = cube(2);
+    let none = outcomes(&[]);
+    let problem = Problem { seed: 3, ..Problem::new(&domain, &[], &none) };
+    let suggestions = suggest(&problem, 4).unwrap();
+    assert_eq!(suggestions.model, None);
+    assert!(suggestions.points.iter().all(|p| p.kind == AcquisitionKind::SpaceFilling));
+    assert!(fit_model(&problem).is_err());
+
+    for n in [1, 5] {
+        let x = domain.sample(n, &[], 1);
+        let constant = outcomes(&vec![2.5; n]);
+        let suggestions = suggest(&Problem::new(&domain, &x, &constant), 2).unwrap();
+        let point = &suggestions.points[0];
+        assert_eq!(point.kind, AcquisitionKind::SpaceFilling);
+        assert!((point.mean - 2.5).abs() < 1e-9 && point.sd > 0.0);
+        let nearest = x.iter().map(|u| (u[0] - point.u[0]).hypot(u[1] - point.u[1]));
+        assert!(nearest.fold(9.0, f64::min) > 0.3);
+    }
+}
+
+#[test]
+fn the_last_digits_are_polished() {
+    let domain = cube(2);
+    let (x, y) = run(&domain, 15, 2, |u| -branin(u));
+    let objective = outcomes(&y);
+    let kind = |remaining| {
+        let problem = Problem { remaining, ..Problem::new(&domain, &x, &objective) };
+        suggest(&problem, 1).unwrap().points[0].kind
+    };
+    // The sixteenth point comes after fifteen points: its turn is a multiple of three.
+    assert_eq!(kind(None), AcquisitionKind::GreedyPolish);
+    let objective = outcomes(&y[..14]);
+    let kind = |remaining| {
+        let problem = Problem { remaining, ..Problem::new(&domain, &x[..14], &objective) };
+        suggest(&problem, 1).unwrap().points[0].kind
+    };
+    assert_eq!(kind(None), AcquisitionKind::LogEi);
+    assert_eq!(kind(Some(2)), AcquisitionKind::GreedyPolish);
+    assert_eq!(kind(Some(3)), AcquisitionKind::LogEi);
+}
+
+#[test]
+fn the_same_problem_gives_the_same_bits() {
+    let domain = mixed();
+    let x = domain.sample(9, &[], 2);
+    let objective = outcomes(&x.iter().map(|u| u[0] - u[3] * u[1]).collect::<Vec<_>>());
+    let problem = Problem { seed: 11, ..Problem::new(&domain, &x, &objective) };
+    assert_eq!(suggest(&problem, 3).unwrap(), suggest(&problem, 3).unwrap());
+}
+
+#[test]
+fn ax_default_can_be_asked_for() {
+    let domain = cube(2);
+    let (x, y) = run(&domain, 12, 1, |u| -branin(u));
+    let objective = outcomes(&y);
+    let options =
+        ModelOptions { kind: crate::model::ModelKind::AxDefault, ..ModelOptions::default() };
+    let problem = Problem { options, ..Problem::new(&domain, &x, &objective) };
+    let state = suggest(&problem, 1).unwrap().model.unwrap().objective;
+    assert_eq!(state.hyperparameters.kernel, crate::kernel::KernelKind::Rbf);
+    assert_eq!(state.hyperparameters.outputscale, 1.0);
+    assert!(state.hyperparameters.noise_variance >= 1e-4 * (1.0 - 1e-12));
+}
+
+#[test]
+fn bad_input_is_named() {
+    let domain = cube(2);
+    let x = vec![vec![0.1, 0.2], vec![0.3, 0.4]];
+    let check = |problem: &Problem<'_>, expected: SuggestError| {
+        assert_eq!(suggest(problem, 1).unwrap_err(), expected);
+        assert_eq!(fit_model(problem).unwrap_err(), expected);
+    };
+    let infinite = outcomes(&[1.0, f64::INFINITY]);
+    check(
+        &Problem::new(&domain, &x, &infinite),
+        SuggestError::NonFinite { what: "outcome values", index: 1, value: f64::INFINITY },
+    );
+    let short = outcomes(&[1.0]);
+    check(
+        &Problem::new(&domain, &x, &short),
+        SuggestError::Shape { what: "outcome values", expected: 2, found: 1 },
+    );
+    let good = outcomes(&[1.0, 2.0]);
+    check(
+        &Problem { fixed: &[(2, 0.5)], ..Problem::new(&domain, &x, &good) },
+        SuggestError::NoSuchCoordinate { index: 2, d: 2 },
+    );
+    check(
+        &Problem { fixed: &[(1, 1.5)], ..Problem::new(&domain, &x, &good) },
+        SuggestError::FixedOutside { index: 1, value: 1.5 },
+    );
+    let pending = [vec![0.5]];
+    check(
+        &Problem { pending: &pending, ..Problem::new(&domain, &x, &good) },
+        SuggestError::Shape { what: "pending points", expected: 2, found: 1 },
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// Whatever finite numbers were measured, suggestions are feasible and new, and nothing panics.
+    #[test]
+    fn any_finite_data_gives_feasible_new_points(
+        seed in 0u64..1000,
+        n in 1usize..14,
+        exponent in -300..300i32,
+        y in prop::collection::vec(prop_oneof![Just(0.0), Just(1.0), -1.0..1.0f64], 14),
+        repeat in any::<bool>(),
+    ) {
+        let domain = mixed();
+        let mut x = domain.sample(n, &[], seed);
+        if repeat {
+            x.push(x[0].clone());
+        }
+        let y: Vec<f64> = y[..x.len().min(14)].iter().map(|y| y * 10f64.powi(exponent)).collect();
+        let x = &x[..y.len()];
+        let objective = outcomes(&y);
+        let constraint = [ConstraintData {
+            x: x.to_vec(),
+            outcomes: objective.clone(),
+            lower: Some(0.1 * 10f64.powi(exponent)),
+            upper: None,
+        }];
+        let avoid = [vec![0.5, 0.5, 0.5, 0.5]];
+        for constraints in [&constraint[..], &[]] {
+            let problem = Problem {
+                constraints, seed, avoid: &avoid, ..Problem::new(&domain, x, &objective)
+            };
+            let suggestions = suggest(&problem, 2).unwrap();
+            for point in &suggestions.points {
+                prop_assert!(domain.contains(&point.u), "{:?}", point.u);
+                prop_assert!(!same_point(&point.u, &avoid[0]));
+                prop_assert!(point.log_acquisition.is_finite(), "{point:?}");
+                prop_assert!(point.mean.is_finite() && point.sd >= 0.0, "{point:?}");
+            }
+        }
+    }
+}
+
+/// Variances that were given count as noise like those that were inferred.
+#[test]
+fn known_noise_makes_improvement_noisy() {
+    let domain = cube(1);
+    let x: Vec<Vec<f64>> = (0..10).map(|i| vec![f64::from(i) / 9.0]).collect();
+    let y: Vec<f64> = x.iter().map(|u| (5.0 * u[0]).sin()).collect();
+    for (variance, kind) in [(0.05, AcquisitionKind::LogNei), (1e-9, AcquisitionKind::LogEi)] {
+        let objective = Outcomes { y: y[..8].to_vec(), noise_variance: vec![Some(variance); 8] };
+        let problem = Problem::new(&domain, &x[..8], &objective);
+        assert_eq!(suggest(&problem, 1).unwrap().points[0].kind, kind);
+    }
+}
+
+/// Differences that overflow are an error or an answer, never a panic.
+#[test]
+fn extreme_magnitudes_do_not_panic() {
+    let domain = cube(2);
+    let x = domain.sample(8, &[], 1);
+    let huge = f64::MAX;
+    for y in [
+        vec![huge, -huge, 0.0, 1.0, huge, -huge, 2.0, 3.0],
+        vec![huge, 1.0, 0.0, 1.0, 5.0, 4.0, 2.0, 3.0],
+        vec![5e-324, 0.0, 5e-324, 1e-310, 0.0, 0.0, 1e-300, 0.0],
+        vec![1e15, 1e15 + 1.0, 1e15, 1e15, 1e15 - 1.0, 1e15, 1e15, 1e15],
+    ] {
+        let objective = outcomes(&y);
+        if let Ok(suggestions) = suggest(&Problem::new(&domain, &x, &objective), 2) {
+            assert!(suggestions.points.iter().all(|point| domain.contains(&point.u)));
+        }
+    }
+    let far = vec![vec![1e200, -1e200]; 1].into_iter().chain(x[1..].to_vec()).collect::<Vec<_>>();
+    let objective = outcomes(&[1.0, 2.0, 3.0, 5.0, 4.0, 2.5, 1.5, 0.5]);
+    let suggestions = suggest(&Problem::new(&domain, &far, &objective), 2).unwrap();
+    assert!(suggestions.points.iter().all(|point| domain.contains(&point.u)));
+}
+
+/// Batches in constrained problems are feasible where that is known, and spread out where it is not.
+#[test]
+fn constrained_batches_spread_out() {
+    let domain = cube(2);
+    let x = domain.sample(10, &[], 4);
+    let objective = outcomes(&x.iter().map(|u| u[0] * u[1]).collect::<Vec<_>>());
+    let sums: Vec<f64> = x.iter().map(|u| u[0] + u[1]).collect();
+    for (upper, kind) in [(1.0, AcquisitionKind::LogNei), (-0.5, AcquisitionKind::Feasibility)] {
+        let constraints = [ConstraintData {
+            x: x.clone(),
+            outcomes: outcomes(&sums),
+            lower: None,
+            upper: Some(upper),
+        }];
+        let problem =
+            Problem { constraints: &constraints, seed: 5, ..Problem::new(&domain, &x, &objective) };
+        let batch = suggest(&problem, 3).unwrap().points;
+        assert_eq!(batch[1].kind, kind, "{batch:?}");
+        for (i, a) in batch.iter().enumerate() {
+            for b in &batch[..i] {
+                assert!((a.u[0] - b.u[0]).hypot(a.u[1] - b.u[1]) > 1e-3, "{batch:?}");
+            }
+            assert!(upper < 0.0 || a.u[0] + a.u[1] < 1.05, "{a:?}");
+        }
+        let model = fit_model(&problem).unwrap();
+        let probability = model.feasibility(&[vec![0.1, 0.1], vec![0.9, 0.9]]);
+        assert!(probability[1] < 0.01 && (upper < 0.0 || probability[0] > 0.99), "{probability:?}");
+        let sum = model.predict_constraint(0, &[vec![0.4, 0.5]]).unwrap()[0];
+        assert!((sum.mean - 0.9).abs() < 0.02, "{sum:?}");
+    }
+}
