@@ -1,0 +1,141 @@
+//! The events that an experiment is the fold of: the stored form, and the only way to change an experiment.
+//!
+//! Stored events are never rewritten. A new kind of event or a new optional field is a new version of the
+//! format (see `docs/journal.md`); a field is never renamed and never changes its meaning.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::generation::GenerationStrategy;
+use crate::objective::OptimizationConfig;
+use crate::observation::Observation;
+use crate::search_space::SearchSpace;
+use crate::trial::{Arm, Generation, TrialEvent, TrialIndex};
+
+/// One change of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// The experiment began; always the first event, and only there.
+    ExperimentCreated {
+        /// Unique over all experiments; part of every run's key.
+        id: String,
+        /// Unique within its journal.
+        name: String,
+        /// For people.
+        description: Option<String>,
+        /// Everything random follows from it.
+        seed: u64,
+        /// What may be tried.
+        search_space: SearchSpace,
+    },
+    /// What is optimized, under which constraints; replaces the former.
+    OptimizationConfigured {
+        /// The objective and the outcome constraints.
+        optimization: OptimizationConfig,
+    },
+    /// How points are proposed; replaces the former.
+    GenerationStrategyConfigured {
+        /// The graph of nodes.
+        strategy: GenerationStrategy,
+    },
+    /// What runs trials; replaces the former.
+    RunnerConfigured {
+        /// The runner's own configuration, tagged with its type.
+        runner: serde_json::Value,
+    },
+    /// What is measured; adds to the known metrics or replaces those of the same name.
+    MetricsConfigured {
+        /// The metrics.
+        metrics: Vec<MetricDefinition>,
+    },
+    /// A node of the generation strategy proposed a trial.
+    TrialGenerated {
+        /// Its number.
+        trial: TrialIndex,
+        /// What to try.
+        arm: Arm,
+        /// What the node said of it.
+        generation: Generation,
+    },
+    /// A person or another program added a trial.
+    TrialAttached {
+        /// Its number.
+        trial: TrialIndex,
+        /// What to try.
+        arm: Arm,
+        /// Whether it is what relative constraints compare with.
+        baseline: bool,
+    },
+    /// A trial changed its state.
+    Trial {
+        /// Its number.
+        trial: TrialIndex,
+        /// The change.
+        event: TrialEvent,
+    },
+    /// Something was measured; a newer value of the same metric and progression replaces the older.
+    ObservationsAttached {
+        /// The trial.
+        trial: TrialIndex,
+        /// What was measured.
+        observations: Vec<Observation>,
+    },
+}
+
+/// A metric by name, and how it is fetched where krige shall fetch it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricDefinition {
+    /// Its name.
+    pub name: String,
+    /// The metric's own configuration, tagged with its type; `None` where a person or a program attaches data.
+    pub fetch: Option<serde_json::Value>,
+}
+
+impl Event {
+    /// The word that files and tables use.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::ExperimentCreated { .. } => "experiment_created".into(),
+            Self::OptimizationConfigured { .. } => "optimization_configured".into(),
+            Self::GenerationStrategyConfigured { .. } => "generation_strategy_configured".into(),
+            Self::RunnerConfigured { .. } => "runner_configured".into(),
+            Self::MetricsConfigured { .. } => "metrics_configured".into(),
+            Self::TrialGenerated { .. } => "trial_generated".into(),
+            Self::TrialAttached { .. } => "trial_attached".into(),
+            Self::Trial { event, .. } => format!("trial_{}", event.name()),
+            Self::ObservationsAttached { .. } => "observations_attached".into(),
+        }
+    }
+
+    /// The trial that the event is about, if it is about one.
+    pub const fn trial(&self) -> Option<TrialIndex> {
+        match self {
+            Self::TrialGenerated { trial, .. }
+            | Self::TrialAttached { trial, .. }
+            | Self::Trial { trial, .. }
+            | Self::ObservationsAttached { trial, .. } => Some(*trial),
+            Self::ExperimentCreated { .. }
+            | Self::OptimizationConfigured { .. }
+            | Self::GenerationStrategyConfigured { .. }
+            | Self::RunnerConfigured { .. }
+            | Self::MetricsConfigured { .. } => None,
+        }
+    }
+}
+
+/// An event in its place: what a journal stores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Its place in the experiment's journal, from 1, without gaps.
+    pub sequence: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+#[cfg(test)]
+mod tests;

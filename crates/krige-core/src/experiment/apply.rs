@@ -1,0 +1,244 @@
+//! The one function that changes an experiment, and its inverse.
+
+use jiff::Timestamp;
+
+use super::{Experiment, UnknownTrial};
+use crate::event::{Event, MetricDefinition};
+use crate::generation::GenerationStrategy;
+use crate::objective::OptimizationConfig;
+use crate::observation::{Observation, ObservationError};
+use crate::search_space::MembershipError;
+use crate::trial::{Arm, IllegalTransition, Origin, Trial, TrialIndex, TrialState};
+
+/// Why an event does not fit an experiment; the experiment is as it was.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// There are no events.
+    #[error("the journal is empty: expected the experiment's creation")]
+    Empty,
+    /// The first event is not the creation.
+    #[error("the journal begins with {kind}: expected experiment_created")]
+    NotCreated {
+        /// What the first event is.
+        kind: String,
+    },
+    /// The experiment is created a second time.
+    #[error("experiment `{name}` is created already")]
+    CreatedTwice {
+        /// Its name.
+        name: String,
+    },
+    /// A new trial does not have the next number.
+    #[error("a new trial has number {found}: expected {expected}")]
+    TrialNumber {
+        /// The next number.
+        expected: TrialIndex,
+        /// The number of the event.
+        found: TrialIndex,
+    },
+    /// The arm is not of the search space.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// Another arm has the name.
+    #[error(
+        "an arm named `{name}` exists with other parameters (trial {trial}): choose another name"
+    )]
+    ArmName {
+        /// The name.
+        name: String,
+        /// The trial that has it.
+        trial: TrialIndex,
+    },
+    /// A second baseline is attached.
+    #[error("trial {trial} is the baseline already: a baseline cannot be replaced")]
+    BaselineTwice {
+        /// The baseline.
+        trial: TrialIndex,
+    },
+    /// No such trial.
+    #[error(transparent)]
+    UnknownTrial(#[from] UnknownTrial),
+    /// The trial's state does not allow it.
+    #[error(transparent)]
+    Transition(#[from] IllegalTransition),
+    /// A number that no model can use.
+    #[error("trial {trial}, {source}")]
+    Observation {
+        /// The trial.
+        trial: TrialIndex,
+        /// What is wrong.
+        source: ObservationError,
+    },
+}
+
+/// What takes an applied event back.
+///
+/// An event whose append failed must leave no trace; this is kept until the append is known to have worked.
+#[derive(Debug)]
+#[must_use]
+pub struct Undo(Inverse);
+
+#[derive(Debug)]
+enum Inverse {
+    Optimization(Option<OptimizationConfig>, usize),
+    Strategy(Option<GenerationStrategy>),
+    Runner(Option<serde_json::Value>),
+    Metrics(indexmap::IndexMap<String, Option<serde_json::Value>>),
+    PopTrial { baseline: Option<TrialIndex> },
+    State(TrialIndex, TrialState),
+    Observations { trial: TrialIndex, observations: Vec<Observation>, metrics: usize },
+}
+
+impl Experiment {
+    /// The experiment as its first event makes it.
+    ///
+    /// # Errors
+    /// If the event is another than [`Event::ExperimentCreated`].
+    pub fn create(event: &Event) -> Result<Self, ApplyError> {
+        match event {
+            Event::ExperimentCreated { id, name, description, seed, search_space } => Ok(Self {
+                id: id.clone(),
+                name: name.clone(),
+                description: description.clone(),
+                seed: *seed,
+                search_space: search_space.clone(),
+                optimization: None,
+                strategy: None,
+                runner: None,
+                metrics: indexmap::IndexMap::new(),
+                baseline: None,
+                trials: Vec::new(),
+                sequence: 1,
+            }),
+            other => Err(ApplyError::NotCreated { kind: other.kind() }),
+        }
+    }
+
+    /// Changes the experiment as the event says; every change goes through here.
+    ///
+    /// # Errors
+    /// If the event does not fit; the experiment is as it was then.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) -> Result<Undo, ApplyError> {
+        let inverse = match event {
+            Event::ExperimentCreated { .. } => {
+                return Err(ApplyError::CreatedTwice { name: self.name.clone() });
+            }
+            Event::OptimizationConfigured { optimization } => {
+                let known = self.metrics.len();
+                for metric in optimization.metrics() {
+                    self.metrics.entry(metric.to_owned()).or_insert(None);
+                }
+                Inverse::Optimization(self.optimization.replace(optimization.clone()), known)
+            }
+            Event::GenerationStrategyConfigured { strategy } => {
+                Inverse::Strategy(self.strategy.replace(strategy.clone()))
+            }
+            Event::RunnerConfigured { runner } => {
+                Inverse::Runner(self.runner.replace(runner.clone()))
+            }
+            Event::MetricsConfigured { metrics } => {
+                let former = self.metrics.clone();
+                for MetricDefinition { name, fetch } in metrics {
+                    self.metrics.insert(name.clone(), fetch.clone());
+                }
+                Inverse::Metrics(former)
+            }
+            Event::TrialGenerated { trial, arm, generation } => {
+                self.check_new_trial(*trial, arm)?;
+                self.push_trial(at, arm, Origin::Generated(generation.clone()))
+            }
+            Event::TrialAttached { trial, arm, baseline } => {
+                if let (true, Some(trial)) = (baseline, self.baseline) {
+                    return Err(ApplyError::BaselineTwice { trial });
+                }
+                self.check_new_trial(*trial, arm)?;
+                let inverse = self.push_trial(at, arm, Origin::Attached);
+                if *baseline {
+                    self.baseline = Some(*trial);
+                }
+                inverse
+            }
+            Event::Trial { trial, event } => {
+                let state = self.trial(*trial)?.state.apply(*trial, at, event)?;
+                Inverse::State(*trial, std::mem::replace(&mut self.trials[*trial].state, state))
+            }
+            Event::ObservationsAttached { trial, observations } => {
+                self.trial(*trial)?;
+                for observation in observations {
+                    observation
+                        .check()
+                        .map_err(|source| ApplyError::Observation { trial: *trial, source })?;
+                }
+                let metrics = self.metrics.len();
+                for observation in observations {
+                    if !self.metrics.contains_key(&observation.metric) {
+                        self.metrics.insert(observation.metric.clone(), None);
+                    }
+                }
+                let held = &mut self.trials[*trial].observations;
+                let former = held.clone();
+                for observation in observations {
+                    match held.iter_mut().find(|known| known.same_slot(observation)) {
+                        Some(known) => *known = observation.clone(),
+                        None => held.push(observation.clone()),
+                    }
+                }
+                Inverse::Observations { trial: *trial, observations: former, metrics }
+            }
+        };
+        self.sequence += 1;
+        Ok(Undo(inverse))
+    }
+
+    /// Takes the last applied event back.
+    pub fn undo(&mut self, undo: Undo) {
+        match undo.0 {
+            Inverse::Optimization(former, metrics) => {
+                self.optimization = former;
+                self.metrics.truncate(metrics);
+            }
+            Inverse::Strategy(former) => self.strategy = former,
+            Inverse::Runner(former) => self.runner = former,
+            Inverse::Metrics(former) => self.metrics = former,
+            Inverse::PopTrial { baseline } => {
+                self.trials.pop();
+                self.baseline = baseline;
+            }
+            Inverse::State(trial, state) => self.trials[trial].state = state,
+            Inverse::Observations { trial, observations, metrics } => {
+                self.trials[trial].observations = observations;
+                self.metrics.truncate(metrics);
+            }
+        }
+        self.sequence -= 1;
+    }
+
+    fn check_new_trial(&self, trial: TrialIndex, arm: &Arm) -> Result<(), ApplyError> {
+        let expected = self.trials.len();
+        if trial != expected {
+            return Err(ApplyError::TrialNumber { expected, found: trial });
+        }
+        self.search_space.validate(&arm.parameters)?;
+        let clash = self
+            .trials
+            .iter()
+            .find(|known| known.arm.name == arm.name && known.arm.parameters != arm.parameters);
+        match clash {
+            Some(known) => Err(ApplyError::ArmName { name: arm.name.clone(), trial: known.index }),
+            None => Ok(()),
+        }
+    }
+
+    fn push_trial(&mut self, at: Timestamp, arm: &Arm, origin: Origin) -> Inverse {
+        self.trials.push(Trial {
+            index: self.trials.len(),
+            arm: arm.clone(),
+            origin,
+            created_at: at,
+            state: TrialState::Candidate,
+            observations: Vec::new(),
+        });
+        Inverse::PopTrial { baseline: self.baseline }
+    }
+}

@@ -1,0 +1,409 @@
+//! The fold against a simple model of what it must do, under random events, most of them illegal somewhere.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Timestamp;
+use crate::event::{Event, MetricDefinition};
+use crate::generation::StrategyOptions;
+use crate::lab::Lab;
+use crate::observation::Observation;
+use crate::search_space::Parameter;
+use crate::trial::{Arm, Generation, Metadata, TrialEvent};
+
+fn space() -> SearchSpace {
+    SearchSpace::new([Parameter::int("k", 0, 2)], &[]).unwrap()
+}
+
+fn arm(name: &str, k: i64) -> Arm {
+    Arm { name: name.into(), parameters: [("k", k)].into() }
+}
+
+/// What an experiment is, as simply as it can be said.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Reference {
+    metrics: Vec<String>,
+    trials: Vec<ReferenceTrial>,
+    baseline: Option<usize>,
+    applied: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct ReferenceTrial {
+    arm: Arm,
+    status: &'static str,
+    /// By metric and progression; the final value has none.
+    observed: BTreeMap<(String, Option<i64>), f64>,
+}
+
+impl Reference {
+    fn learn(&mut self, metric: &str) {
+        if !self.metrics.iter().any(|known| known == metric) {
+            self.metrics.push(metric.to_owned());
+        }
+    }
+
+    fn add(&mut self, trial: usize, arm: &Arm) -> bool {
+        let k = arm.parameters.int("k").unwrap();
+        let clash = self
+            .trials
+            .iter()
+            .any(|known| known.arm.name == arm.name && known.arm.parameters != arm.parameters);
+        let legal = trial == self.trials.len() && (0..=2).contains(&k) && !clash;
+        if legal {
+            let observed = BTreeMap::new();
+            self.trials.push(ReferenceTrial { arm: arm.clone(), status: "candidate", observed });
+        }
+        legal
+    }
+
+    /// Whether the event is legal; if so, it is done.
+    fn apply(&mut self, event: &Event) -> bool {
+        let legal = match event {
+            Event::ExperimentCreated { .. } => false,
+            Event::GenerationStrategyConfigured { .. } | Event::RunnerConfigured { .. } => true,
+            Event::OptimizationConfigured { optimization } => {
+                optimization.metrics().into_iter().for_each(|metric| self.learn(metric));
+                true
+            }
+            Event::MetricsConfigured { metrics } => {
+                metrics.iter().for_each(|metric| self.learn(&metric.name));
+                true
+            }
+            Event::TrialGenerated { trial, arm, .. } => self.add(*trial, arm),
+            Event::TrialAttached { trial, arm, baseline } => {
+                let second = *baseline && self.baseline.is_some();
+                let legal = !second && self.add(*trial, arm);
+                if legal && *baseline {
+                    self.baseline = Some(*trial);
+                }
+                legal
+            }
+            Event::Trial { trial, event } => match self.trials.get_mut(*trial) {
+                Some(trial) => match (trial.status, event.name()) {
+                    ("candidate", "launching") => set(&mut trial.status, "staged"),
+                    ("candidate", "stale") => set(&mut trial.status, "stale"),
+                    ("staged", "running") => set(&mut trial.status, "running"),
+                    ("staged" | "running", "failed") => set(&mut trial.status, "failed"),
+                    ("candidate" | "staged" | "running", "abandoned") => {
+                        set(&mut trial.status, "abandoned")
+                    }
+                    ("running", "completed") => set(&mut trial.status, "completed"),
+                    ("running", "early_stopped") => set(&mut trial.status, "early_stopped"),
+                    _ => false,
+                },
+                None => false,
+            },
+            Event::ObservationsAttached { trial, observations } => {
+                let finite = |o: &Observation| {
+                    let sem = o.sem.unwrap_or(0.0);
+                    let numbers = [o.mean, sem, o.progression.unwrap_or(0.0)];
+                    numbers.iter().all(|x| x.is_finite()) && sem >= 0.0
+                };
+                let legal = *trial < self.trials.len() && observations.iter().all(finite);
+                if legal {
+                    for o in observations {
+                        self.learn(&o.metric);
+                        let slot = (o.metric.clone(), o.progression.map(|p| p as i64));
+                        self.trials[*trial].observed.insert(slot, o.mean);
+                    }
+                }
+                legal
+            }
+        };
+        self.applied += u64::from(legal);
+        legal
+    }
+
+    /// The same view of the real experiment.
+    fn of(experiment: &Experiment) -> Self {
+        let trial = |trial: &Trial| ReferenceTrial {
+            arm: trial.arm.clone(),
+            status: trial.status().name(),
+            observed: trial
+                .observations
+                .iter()
+                .map(|o| ((o.metric.clone(), o.progression.map(|p| p as i64)), o.mean))
+                .collect(),
+        };
+        Self {
+            metrics: experiment.metrics.keys().cloned().collect(),
+            trials: experiment.trials.iter().map(trial).collect(),
+            baseline: experiment.baseline,
+            applied: experiment.sequence - 1,
+        }
+    }
+}
+
+fn set(status: &mut &'static str, to: &'static str) -> bool {
+    *status = to;
+    true
+}
+
+fn metric() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["y", "z", "w"]).prop_map(str::to_owned)
+}
+
+fn observation() -> impl Strategy<Value = Observation> {
+    let mean = prop_oneof![9 => -1e3..1e3, 1 => Just(f64::NAN)];
+    let sem = prop::option::of(prop_oneof![9 => 0.0..1.0, 1 => Just(-1.0)]);
+    let progression = prop::option::of((0..3).prop_map(f64::from));
+    (metric(), mean, sem, progression).prop_map(|(metric, mean, sem, progression)| Observation {
+        metric,
+        mean,
+        sem,
+        progression,
+    })
+}
+
+fn trial_event() -> impl Strategy<Value = TrialEvent> {
+    let reason = || prop::option::of(Just("r".to_owned()));
+    prop_oneof![
+        4 => Just(TrialEvent::Launching { run: TrialRun::new("e", 0, 1) }),
+        4 => Just(TrialEvent::Running { metadata: Metadata::of("job", 1) }),
+        1 => Just(TrialEvent::Completed),
+        1 => Just(TrialEvent::Failed { reason: "r".into() }),
+        1 => reason().prop_map(|reason| TrialEvent::Abandoned { reason }),
+        1 => reason().prop_map(|reason| TrialEvent::EarlyStopped { reason }),
+        1 => Just(TrialEvent::Stale),
+    ]
+}
+
+/// An event; `next` says to use the number that a new trial would have.
+fn event() -> impl Strategy<Value = (bool, Event)> {
+    let index = || 0..4_usize;
+    let any_arm = || {
+        (prop::sample::select(vec!["a", "b", "c", "d"]), -1..4_i64)
+            .prop_map(|(name, k)| arm(name, k))
+    };
+    let generation = Generation {
+        node: "Sobol".into(),
+        method: "sobol".into(),
+        prediction: None,
+        degraded: None,
+        state: serde_json::Value::Null,
+    };
+    let objectives = vec!["y", "-z", "y, w", "w - y"];
+    let kind = prop_oneof![
+        1 => Just(Event::ExperimentCreated {
+            id: "e".into(),
+            name: "n".into(),
+            description: None,
+            seed: 1,
+            search_space: space(),
+        }),
+        1 => prop::sample::select(objectives).prop_map(|objective| {
+            let optimization = OptimizationConfig::parse(objective, &[]).unwrap();
+            Event::OptimizationConfigured { optimization }
+        }),
+        1 => prop::option::of(0..9_usize).prop_map(|initialization_budget| {
+            let options = StrategyOptions { initialization_budget, ..StrategyOptions::default() };
+            Event::GenerationStrategyConfigured { strategy: options.strategy() }
+        }),
+        1 => (0..3).prop_map(|n| Event::RunnerConfigured { runner: serde_json::json!({ "n": n }) }),
+        1 => prop::collection::vec((metric(), prop::option::of(0..3)), 0..3).prop_map(|metrics| {
+            let metrics = metrics
+                .into_iter()
+                .map(|(name, fetch)| MetricDefinition { name, fetch: fetch.map(Into::into) })
+                .collect();
+            Event::MetricsConfigured { metrics }
+        }),
+        2 => (index(), any_arm()).prop_map(move |(trial, arm)| {
+            Event::TrialGenerated { trial, arm, generation: generation.clone() }
+        }),
+        2 => (index(), any_arm(), any::<bool>())
+            .prop_map(|(trial, arm, baseline)| Event::TrialAttached { trial, arm, baseline }),
+        8 => (index(), trial_event()).prop_map(|(trial, event)| Event::Trial { trial, event }),
+        4 => (index(), prop::collection::vec(observation(), 0..4)).prop_map(
+            |(trial, observations)| Event::ObservationsAttached { trial, observations }
+        ),
+    ];
+    (prop::bool::weighted(0.8), kind)
+}
+
+/// Equal, and the metrics in the same order, which equality does not look at.
+#[track_caller]
+fn check_equal(experiment: &Experiment, expected: &Experiment) {
+    assert_eq!(experiment, expected);
+    let order =
+        |experiment: &Experiment| -> Vec<String> { experiment.metrics.keys().cloned().collect() };
+    assert_eq!(order(experiment), order(expected));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_fold_does_what_a_simple_model_does(events in prop::collection::vec(event(), 1..80)) {
+        let mut lab = Lab::new(space());
+        let mut reference = Reference::default();
+        let mut history = Vec::new();
+        for (n, (next, mut event)) in events.into_iter().enumerate() {
+            if let (true, Event::TrialGenerated { trial, .. } | Event::TrialAttached { trial, .. }) =
+                (next, &mut event)
+            {
+                *trial = lab.experiment.trials.len();
+            }
+            let at = Timestamp::from_second(n as i64).unwrap();
+            let before = lab.experiment.clone();
+            match lab.experiment.apply(at, &event) {
+                Ok(undo) => {
+                    prop_assert!(reference.apply(&event), "{event:?} is illegal");
+                    let after = lab.experiment.clone();
+                    lab.experiment.undo(undo);
+                    check_equal(&lab.experiment, &before);
+                    let undo = lab.experiment.apply(at, &event).unwrap();
+                    check_equal(&lab.experiment, &after);
+                    lab.records.push(Record { sequence: after.sequence, at, event });
+                    for (trial, after) in before.trials.iter().zip(&after.trials) {
+                        if trial.status().is_terminal() {
+                            prop_assert_eq!(&trial.state, &after.state);
+                        }
+                    }
+                    history.push((before, undo));
+                }
+                Err(error) => {
+                    prop_assert!(!reference.apply(&event), "{event:?} is legal: {error}");
+                    check_equal(&lab.experiment, &before);
+                }
+            }
+            prop_assert_eq!(&Reference::of(&lab.experiment), &reference);
+        }
+        check_equal(&Experiment::replay(&lab.records).unwrap(), &lab.experiment);
+        check_equal(&lab.resumed().experiment, &lab.experiment);
+        while let Some((before, undo)) = history.pop() {
+            lab.experiment.undo(undo);
+            check_equal(&lab.experiment, &before);
+        }
+    }
+}
+
+#[test]
+fn undo_forgets_only_the_metrics_that_the_event_brought() {
+    let mut lab = Lab::new(space()).optimize("y", &[]);
+    lab.attach([("k", 1)]);
+    let before = lab.experiment.clone();
+    let names =
+        |experiment: &Experiment| -> Vec<String> { experiment.metrics.keys().cloned().collect() };
+    let observations = vec![Observation::new("z", 1.0), Observation::new("y", 2.0)];
+    let optimization = OptimizationConfig::parse("w", &["y <= 1", "z >= 2"]).unwrap();
+    let fetch = Some(serde_json::json!("by hand"));
+    let y = MetricDefinition { name: "y".into(), fetch };
+    let events = [
+        Event::ObservationsAttached { trial: 0, observations },
+        Event::OptimizationConfigured { optimization },
+        Event::MetricsConfigured { metrics: vec![y] },
+    ];
+    let mut undo = Vec::new();
+    for event in &events {
+        undo.push(lab.experiment.apply(Timestamp::UNIX_EPOCH, event).unwrap());
+    }
+    assert_eq!(names(&lab.experiment), ["y", "z", "w"]);
+    undo.into_iter().rev().for_each(|undo| lab.experiment.undo(undo));
+    check_equal(&lab.experiment, &before);
+    assert_eq!(lab.experiment.metrics["y"], None);
+}
+
+#[test]
+fn a_newer_value_of_the_same_metric_and_progression_replaces_the_older() {
+    let mut lab = Lab::new(space());
+    lab.attach([("k", 1)]);
+    let mut attach = |observation: Observation| {
+        lab.push(Event::ObservationsAttached { trial: 0, observations: vec![observation] });
+    };
+    attach(Observation::new("y", 1.0));
+    attach(Observation::new("y", 2.0).at(1.0));
+    attach(Observation::new("z", 3.0));
+    attach(Observation::new("y", 4.0).with_sem(0.5));
+    attach(Observation::new("y", 5.0).at(1.0));
+    attach(Observation::new("y", 6.0).at(2.0));
+    assert_eq!(
+        lab.experiment.trials[0].observations,
+        [
+            Observation::new("y", 4.0).with_sem(0.5),
+            Observation::new("y", 5.0).at(1.0),
+            Observation::new("z", 3.0),
+            Observation::new("y", 6.0).at(2.0),
+        ]
+    );
+    assert_eq!(lab.experiment.trials[0].observation("y").unwrap().mean, 4.0);
+}
+
+#[test]
+fn one_bad_number_refuses_all_of_its_event() {
+    let mut lab = Lab::new(space());
+    lab.attach([("k", 1)]);
+    let before = lab.experiment.clone();
+    let observations = vec![Observation::new("y", 1.0), Observation::new("z", f64::INFINITY)];
+    let event = Event::ObservationsAttached { trial: 0, observations };
+    let error = lab.experiment.apply(Timestamp::UNIX_EPOCH, &event).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "trial 0, metric `z`: expected a finite mean, found inf; mark the trial as failed if it \
+         gave no result"
+    );
+    check_equal(&lab.experiment, &before);
+}
+
+#[track_caller]
+fn check_refused(lab: &mut Lab, event: &Event, text: &str) {
+    let before = lab.experiment.clone();
+    let error = lab.experiment.apply(Timestamp::UNIX_EPOCH, event).unwrap_err();
+    assert_eq!(error.to_string(), text);
+    check_equal(&lab.experiment, &before);
+}
+
+#[test]
+fn refusals_say_what_was_expected() {
+    let mut lab = Lab::new(space());
+    let created = lab.records[0].event.clone();
+    check_refused(&mut lab, &created, "experiment `lab` is created already");
+    let attached = |trial, arm, baseline| Event::TrialAttached { trial, arm, baseline };
+    check_refused(
+        &mut lab,
+        &attached(1, arm("a", 1), false),
+        "a new trial has number 1: expected 0",
+    );
+    let launch =
+        Event::Trial { trial: 0, event: TrialEvent::Launching { run: TrialRun::new("e", 0, 1) } };
+    check_refused(&mut lab, &launch, "no trial 0 in experiment `lab`: it has no trials yet");
+    lab.push(attached(0, arm("a", 1), true));
+    check_refused(
+        &mut lab,
+        &attached(1, arm("b", 2), true),
+        "trial 0 is the baseline already: a baseline cannot be replaced",
+    );
+    check_refused(
+        &mut lab,
+        &attached(1, arm("a", 2), false),
+        "an arm named `a` exists with other parameters (trial 0): choose another name",
+    );
+    lab.push(attached(1, arm("a", 1), false));
+    let completed = Event::Trial { trial: 9, event: TrialEvent::Completed };
+    check_refused(&mut lab, &completed, "no trial 9 in experiment `lab`: it has trials 0 to 1");
+}
+
+#[test]
+fn a_journal_begins_with_the_creation() {
+    assert_eq!(Experiment::replay(&[]), Err(ApplyError::Empty));
+    let mut lab = Lab::new(space());
+    lab.attach([("k", 1)]);
+    assert_eq!(
+        Experiment::replay(&lab.records[1..]),
+        Err(ApplyError::NotCreated { kind: "trial_attached".into() })
+    );
+    let stopped_early = Experiment::replay(&lab.records[..1]).unwrap();
+    assert_eq!((stopped_early.trials.len(), stopped_early.sequence), (0, 1));
+}
+
+#[test]
+fn the_same_parameters_keep_their_name() {
+    let mut lab = Lab::new(space());
+    lab.attach_arm([("k", 1)], Some("mine"), false);
+    assert_eq!(lab.experiment.arm_name(1, &[("k", 1)].into()), "mine");
+    assert_eq!(lab.experiment.arm_name(1, &[("k", 2)].into()), "1_0");
+    lab.attach_arm([("k", 0)], Some("2_0"), false);
+    assert_eq!(lab.experiment.arm_name(2, &[("k", 2)].into()), "2_1");
+}

@@ -1,0 +1,184 @@
+//! Points that a Gaussian process finds most promising.
+
+use krige_gp::model::{ModelOptions, NoiseAssumption};
+use krige_gp::suggest::{AcquisitionKind, Problem, SuggestError, Suggested, suggest};
+use serde::{Deserialize, Serialize};
+
+use super::chebyshev::scalarize;
+use super::data::{Series, constraints, pending, series, taken};
+use super::generator::{
+    Generated, Generator, GeneratorError, Proposal, Request, decode, derive_seed,
+};
+use super::gp_state::{StoredModel, modelled_outcomes, newest_model};
+use super::sobol::{is_taken, space_filling};
+use crate::objective::Objective;
+use crate::trial::Prediction;
+use crate::value::Parameterization;
+
+/// What is known about the noise of values that come without a standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// Nothing: the data decide.
+    #[default]
+    Unknown,
+    /// The same arm gives the same value.
+    Deterministic,
+    /// There is noise.
+    Noisy,
+}
+
+/// Proposes the points of largest (log) expected improvement under a Gaussian process, with trials under way and
+/// outcome constraints taken into account; several objectives become one by random weights (ParEGO).
+///
+/// Where no model can be fitted, it proposes a space-filling point instead and says so in the trial's record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gp {
+    /// What is known about the noise.
+    #[serde(default)]
+    pub noise: Noise,
+}
+
+#[typetag::serde(name = "gp")]
+impl Generator for Gp {
+    fn generate(&self, request: &Request<'_>) -> Result<Generated, GeneratorError> {
+        let experiment = request.experiment;
+        let optimization =
+            experiment.optimization.as_ref().ok_or(GeneratorError::NoOptimization)?;
+        let space = &experiment.search_space;
+        let domain = space.domain();
+        let fixed = space.fixed(request.fixed)?;
+        let seed = derive_seed(experiment.seed, request.node, experiment.trials.len() as u64);
+
+        let objective = optimization.objective();
+        let Series { x, outcomes } = match objective.expressions() {
+            [only] => series(experiment, only.weights()),
+            several => scalarize(experiment, several, seed),
+        };
+        if x.is_empty() {
+            return self.degrade(request, seed, "no trial has data for the objective".into());
+        }
+        let constraints = constraints(experiment)?;
+        let modelled = modelled_outcomes(optimization);
+        let warm = newest_model(experiment, request.node, &modelled);
+        let warm = warm.as_ref().map(StoredModel::to_engine);
+        let problem = Problem {
+            domain: &domain,
+            x: &x,
+            objective: &outcomes,
+            constraints: &constraints,
+            pending: &pending(experiment, &optimization.metrics()),
+            fixed: &fixed,
+            avoid: &taken(experiment),
+            options: ModelOptions { noise: self.noise.into(), ..ModelOptions::default() },
+            seed,
+            warm_start: warm.as_ref(),
+            remaining: None,
+        };
+        let suggestions = match suggest(&problem, request.count) {
+            Ok(suggestions) => suggestions,
+            // Fewer points are left than were asked for: take those.
+            Err(SuggestError::Exhausted { found, .. }) if found > 0 => {
+                suggest(&problem, found).map_err(|_| GeneratorError::Exhausted)?
+            }
+            Err(SuggestError::Exhausted { .. }) => {
+                let reason = "no point was found that was not tried already";
+                return self.degrade(request, seed, reason.into());
+            }
+            Err(SuggestError::Infeasible) => {
+                return Err(GeneratorError::Infeasible { fixed: request.fixed.clone() });
+            }
+            Err(error) => return self.degrade(request, seed, chain(&error)),
+        };
+
+        let state = suggestions.model.as_ref();
+        let mut state = state.map(|model| StoredModel::from_engine(modelled, model));
+        let mut proposals: Vec<Proposal> = Vec::new();
+        for point in &suggestions.points {
+            let parameters = decode(space, &point.u, request.fixed);
+            let again = is_taken(experiment, &parameters)
+                || proposals.iter().any(|proposal| proposal.parameters == parameters);
+            if again || space.validate(&parameters).is_err() {
+                // Rounding to digits or to a wide range of integers made it a point that is not wanted.
+                continue;
+            }
+            proposals.push(Proposal {
+                parameters,
+                method: method(point.kind).into(),
+                prediction: prediction(objective, point),
+                degraded: None,
+                // The first of a batch carries the model for all.
+                state: serde_json::to_value(state.take()).unwrap_or_default(),
+            });
+        }
+        if proposals.is_empty() {
+            let reason = "the best point was rounded to one that was tried already";
+            return self.degrade(request, seed, reason.into());
+        }
+        Ok(Generated::Proposals(proposals))
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Generator> {
+        Box::new(self.clone())
+    }
+}
+
+impl Gp {
+    /// A space-filling point, with the reason.
+    fn degrade(
+        &self,
+        request: &Request<'_>,
+        seed: u64,
+        reason: String,
+    ) -> Result<Generated, GeneratorError> {
+        let taken = |parameters: &Parameterization| is_taken(request.experiment, parameters);
+        let (parameters, _) = space_filling(request.experiment, request.fixed, seed, 0, taken)?;
+        Ok(Generated::Proposals(vec![Proposal {
+            parameters,
+            method: "sobol".into(),
+            prediction: None,
+            degraded: Some(reason),
+            state: serde_json::Value::Null,
+        }]))
+    }
+}
+
+impl From<Noise> for NoiseAssumption {
+    fn from(noise: Noise) -> Self {
+        match noise {
+            Noise::Unknown => Self::Unknown,
+            Noise::Deterministic => Self::Deterministic,
+            Noise::Noisy => Self::Noisy,
+        }
+    }
+}
+
+const fn method(kind: AcquisitionKind) -> &'static str {
+    match kind {
+        AcquisitionKind::LogEi => "log_ei",
+        AcquisitionKind::LogNei => "log_nei",
+        AcquisitionKind::Feasibility => "feasibility",
+        AcquisitionKind::GreedyPolish => "greedy_polish",
+        AcquisitionKind::SpaceFilling => "space_filling",
+    }
+}
+
+/// What the model expects, in the units in which the objective is shown.
+fn prediction(objective: &Objective, point: &Suggested) -> Option<Prediction> {
+    let [only] = objective.expressions() else { return None };
+    let weight = only.single_metric().map_or(1.0, |(_, weight)| weight);
+    let (mean, sem) = (point.mean / weight, point.sd / weight.abs());
+    (mean.is_finite() && sem.is_finite()).then_some(Prediction { mean, sem })
+}
+
+/// An error and its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,81 @@
+//! What every journal must do, as a test that any implementation can call.
+
+use jiff::Timestamp;
+
+use super::{Journal, JournalError};
+use crate::event::{Event, Record};
+use crate::observation::Observation;
+
+/// Floats that careless storage changes: each must come back bit for bit.
+const FLOATS: [f64; 10] = [
+    0.1,
+    -0.0,
+    5e-324,
+    f64::MIN_POSITIVE,
+    f64::MAX,
+    1.0 / 3.0,
+    0.100_000_000_000_000_02,
+    -1.797_693_134_862_315_7e308,
+    2.225_073_858_507_201e-308,
+    9_007_199_254_740_993.0,
+];
+
+fn records(after: u64, values: &[f64]) -> Vec<Record> {
+    let at = Timestamp::from_microsecond(1_700_000_000_123_456).expect("within range");
+    (after + 1..)
+        .zip(values)
+        .map(|(sequence, &value)| Record {
+            sequence,
+            at,
+            event: Event::ObservationsAttached {
+                trial: 0,
+                observations: vec![
+                    Observation::new("a \"metric\"\n'); drop", value).with_sem(value.abs()),
+                ],
+            },
+        })
+        .collect()
+}
+
+/// Holds a journal to the contract of [`Journal`]; `open` makes a new, empty one at each call.
+///
+/// # Panics
+/// At the first thing that the contract does not allow.
+pub fn check_journal<J: Journal>(mut open: impl FnMut() -> J) {
+    let mut journal = open();
+    assert!(journal.experiments().expect("listed").is_empty(), "a new journal is empty");
+    assert!(
+        matches!(journal.read("a", 0), Err(JournalError::NotFound { .. })),
+        "an unknown experiment is an error"
+    );
+
+    let first = records(0, &FLOATS);
+    journal.append("a", 0, &first).expect("appended");
+    journal.append("b", 0, &first[..1]).expect("appended");
+    let second = records(first.len() as u64, &[1.5, 2.5]);
+    journal.append("a", first.len() as u64, &second).expect("appended");
+    assert_eq!(journal.experiments().expect("listed"), ["a", "b"], "in the order of creation");
+
+    let all: Vec<_> = first.iter().chain(&second).cloned().collect();
+    let back = journal.read("a", 0).expect("read");
+    assert_eq!(back, all, "what was appended is what is read");
+    for (record, expected) in back.iter().zip(FLOATS) {
+        let Event::ObservationsAttached { observations, .. } = &record.event else {
+            panic!("another event came back: {record:?}");
+        };
+        assert_eq!(observations[0].mean.to_bits(), expected.to_bits(), "{expected:e} changed");
+    }
+    assert_eq!(journal.read("a", 10).expect("read"), second, "reading on gives the tail");
+    assert_eq!(journal.read("a", 12).expect("read"), [], "nothing new is nothing");
+    assert_eq!(journal.read("b", 0).expect("read"), first[..1], "experiments do not mix");
+
+    for after in [0, 3, 13] {
+        let conflict = journal.append("a", after, &records(after, &[0.0]));
+        assert!(
+            matches!(conflict, Err(JournalError::Conflict { found: 12, expected, .. }) if expected == after),
+            "an append after {after} of 12 is a conflict, not {conflict:?}"
+        );
+    }
+    assert_eq!(journal.read("a", 0).expect("read"), all, "a conflict stores nothing");
+    assert!(!journal.location().is_empty(), "a journal says where it is");
+}

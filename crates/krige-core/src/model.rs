@@ -1,0 +1,93 @@
+//! What the experiment's data say about points that were not tried, and about those that were.
+
+use indexmap::IndexMap;
+use krige_gp::suggest::{Model as Engine, Problem, SuggestError, fit_model};
+
+use crate::experiment::Experiment;
+use crate::generation::{Series, series};
+use crate::search_space::{MembershipError, SearchSpace};
+use crate::trial::Prediction;
+use crate::value::Parameterization;
+
+/// A Gaussian process for each metric.
+#[derive(Debug, Clone)]
+pub struct Model {
+    search_space: SearchSpace,
+    metrics: IndexMap<String, (Engine, f64)>,
+}
+
+/// Why there is no model.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// No metric has data.
+    #[error("no trial has data yet: complete some trials first")]
+    NoData,
+    /// A model cannot be fitted.
+    #[error("no model of metric `{metric}` can be fitted")]
+    Engine {
+        /// The metric.
+        metric: String,
+        /// Why.
+        source: SuggestError,
+    },
+    /// The point is not of the search space.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+}
+
+impl Model {
+    /// Fits a model of each of the metrics that has data.
+    ///
+    /// # Errors
+    /// If none has, or a model cannot be fitted.
+    pub fn fit(experiment: &Experiment, metrics: &[&str]) -> Result<Self, ModelError> {
+        let domain = experiment.search_space.domain();
+        let mut models = IndexMap::new();
+        for &metric in metrics {
+            // An objective is modelled as the engine models it when it proposes: larger is better.
+            let sign = sign(experiment, metric);
+            let weights = IndexMap::from([(metric.to_owned(), sign)]);
+            let Series { x, outcomes } = series(experiment, &weights);
+            if x.is_empty() {
+                continue;
+            }
+            let engine = fit_model(&Problem::new(&domain, &x, &outcomes))
+                .map_err(|source| ModelError::Engine { metric: metric.to_owned(), source })?;
+            models.insert(metric.to_owned(), (engine, sign));
+        }
+        if models.is_empty() {
+            return Err(ModelError::NoData);
+        }
+        Ok(Self { search_space: experiment.search_space.clone(), metrics: models })
+    }
+
+    /// What is expected at a point: mean and standard deviation of the noise-free value of each metric.
+    ///
+    /// # Errors
+    /// If the point is not of the search space.
+    pub fn predict(
+        &self,
+        parameters: &Parameterization,
+    ) -> Result<IndexMap<String, Prediction>, ModelError> {
+        let u = vec![self.search_space.encode(parameters)?];
+        let predict = |(metric, (engine, sign)): (&String, &(Engine, f64))| {
+            let predicted = engine.predict(&u).first().copied()?;
+            let prediction = Prediction { mean: sign * predicted.mean, sem: predicted.sd };
+            Some((metric.clone(), prediction))
+        };
+        Ok(self.metrics.iter().filter_map(predict).collect())
+    }
+}
+
+/// -1 for a metric that is minimized, else 1.
+fn sign(experiment: &Experiment, metric: &str) -> f64 {
+    let objectives = experiment.optimization.as_ref().map(|o| o.objective().expressions());
+    let weight = objectives.and_then(|objectives| {
+        objectives.iter().find_map(|objective| objective.weights().get(metric))
+    });
+    weight.map_or(1.0, |weight| weight.signum())
+}
+
+#[cfg(test)]
+mod tests;
