@@ -1,0 +1,169 @@
+//! Writes a journal that has every kind of event in it, and a second experiment that has hardly begun.
+//!
+//! `cargo run -p krige-sqlite --example golden -- FILE`
+//!
+//! The golden files under `tests/golden` were made with it, each by the release that brought its version.
+
+use std::error::Error;
+
+use krige_core::Timestamp;
+use krige_core::event::{Event, MetricDefinition, Record};
+use krige_core::experiment::Experiment;
+use krige_core::generation::StrategyOptions;
+use krige_core::journal::Journal;
+use krige_core::objective::OptimizationConfig;
+use krige_core::observation::Observation;
+use krige_core::search_space::{Parameter, SearchSpace};
+use krige_core::trial::{Arm, Metadata, TrialEvent};
+use krige_core::value::Parameterization;
+use krige_sqlite::SqliteJournal;
+use serde_json::json;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// An experiment and its journal; a clock that goes on by 10.25 s with each event.
+struct Lab {
+    journal: SqliteJournal,
+    experiment: Experiment,
+}
+
+impl Lab {
+    fn create(mut journal: SqliteJournal, event: Event) -> Result<Self> {
+        let experiment = Experiment::create(&event)?;
+        journal.append(&experiment.name, 0, &[Record { sequence: 1, at: at(1), event }])?;
+        Ok(Self { journal, experiment })
+    }
+
+    fn record(&mut self, event: Event) -> Result<()> {
+        let (after, name) = (self.experiment.sequence, self.experiment.name.clone());
+        let record = Record { sequence: after + 1, at: at(after + 1), event };
+        let _kept = self.experiment.apply(record.at, &record.event)?;
+        Ok(self.journal.append(&name, after, &[record])?)
+    }
+
+    fn change(&mut self, trial: usize, event: TrialEvent) -> Result<()> {
+        self.record(Event::Trial { trial, event })
+    }
+
+    /// Asks the strategy for the next trial and starts it.
+    fn start(&mut self) -> Result<usize> {
+        let strategy = self.experiment.strategy.clone().ok_or("configured before")?;
+        let proposed = strategy.generate(&self.experiment, 1, &Parameterization::default())?;
+        let (parameters, generation) = proposed.into_iter().next().ok_or("at least one")?;
+        let trial = self.experiment.trials.len();
+        let arm = Arm { name: self.experiment.arm_name(trial, &parameters), parameters };
+        self.record(Event::TrialGenerated { trial, arm, generation })?;
+        let run = self.experiment.first_run(trial);
+        self.change(trial, TrialEvent::Launching { run })?;
+        let metadata = Metadata::of("job", 4400 + trial as i64);
+        self.change(trial, TrialEvent::Running { metadata })?;
+        Ok(trial)
+    }
+
+    /// What would have been measured, with a noise of 0.1.
+    fn observe(&mut self, trial: usize, progression: Option<f64>) -> Result<()> {
+        let parameters = &self.experiment.trial(trial)?.arm.parameters;
+        let (temperature, layers) = (parameters.float("temperature")?, parameters.float("layers")?);
+        let growth = -((temperature - 640.0) / 100.0).powi(2) + layers / 3.0;
+        let mut observations = vec![
+            Observation::new("yield", growth * progression.map_or(1.0, |p| p / 60.0)).with_sem(0.1),
+            Observation::new("cost", temperature * layers / 1e4),
+        ];
+        for observation in &mut observations {
+            observation.progression = progression;
+        }
+        self.record(Event::ObservationsAttached { trial, observations })
+    }
+}
+
+fn at(sequence: u64) -> Timestamp {
+    Timestamp::from_millisecond(1_795_269_600_250 + 10_250 * sequence as i64)
+        .expect("a time in November 2026")
+}
+
+fn anneal(journal: SqliteJournal) -> Result<()> {
+    let space = SearchSpace::new(
+        [
+            Parameter::float("temperature", 400.0, 900.0),
+            Parameter::float("pressure", 1e-3, 10.0).log(),
+            Parameter::int("layers", 1, 8),
+            Parameter::choice("gas", ["argon", "nitrogen", "vacuum"]),
+            Parameter::bool("rotate"),
+            Parameter::fixed("substrate", "sapphire"),
+        ],
+        &["temperature + 50*layers <= 1100"],
+    )?;
+    let mut lab = Lab::create(
+        journal,
+        Event::ExperimentCreated {
+            id: "7f3k2m".into(),
+            name: "anneal".into(),
+            description: Some("films on sapphire, chamber 2".into()),
+            seed: 12_345_678_901_234_567_890,
+            search_space: space,
+        },
+    )?;
+    let optimization = OptimizationConfig::parse("yield", &["cost <= 0.6"])?;
+    lab.record(Event::OptimizationConfigured { optimization })?;
+    let options = StrategyOptions { initialization_budget: Some(4), ..StrategyOptions::default() };
+    lab.record(Event::GenerationStrategyConfigured { strategy: options.strategy() })?;
+    let runner = json!({ "type": "subprocess", "command": ["./anneal", "{temperature}"] });
+    lab.record(Event::RunnerConfigured { runner })?;
+    let fetch = json!({ "type": "from_metadata", "entry": "yield" });
+    let metrics = vec![
+        MetricDefinition { name: "yield".into(), fetch: Some(fetch) },
+        MetricDefinition { name: "cost".into(), fetch: None },
+    ];
+    lab.record(Event::MetricsConfigured { metrics })?;
+
+    let mut parameters = Parameterization::default();
+    parameters.insert("temperature", 550.0);
+    parameters.insert("pressure", 0.1);
+    parameters.insert("layers", 3);
+    parameters.insert("gas", "argon");
+    parameters.insert("rotate", false);
+    parameters.insert("substrate", "sapphire");
+    let arm = Arm { name: "status quo".into(), parameters };
+    lab.record(Event::TrialAttached { trial: 0, arm, baseline: true })?;
+    lab.observe(0, None)?;
+    let run = lab.experiment.first_run(0);
+    lab.change(0, TrialEvent::Launching { run })?;
+    lab.change(0, TrialEvent::Running { metadata: Metadata::default() })?;
+    lab.change(0, TrialEvent::Completed)?;
+
+    let failed = lab.start()?;
+    lab.change(failed, TrialEvent::Failed { reason: "the \"shutter\" did not open".into() })?;
+    let stopped = lab.start()?;
+    lab.observe(stopped, Some(10.0))?;
+    lab.observe(stopped, Some(20.0))?;
+    lab.observe(stopped, Some(20.0))?;
+    lab.change(stopped, TrialEvent::EarlyStopped { reason: Some("below the median".into()) })?;
+    let abandoned = lab.start()?;
+    lab.change(abandoned, TrialEvent::Abandoned { reason: None })?;
+    for _ in 0..4 {
+        let trial = lab.start()?;
+        lab.observe(trial, None)?;
+        lab.change(trial, TrialEvent::Completed)?;
+    }
+    let arm = lab.experiment.trial(1)?.arm.clone();
+    let stale = lab.experiment.trials.len();
+    lab.record(Event::TrialAttached { trial: stale, arm, baseline: false })?;
+    lab.change(stale, TrialEvent::Stale)?;
+    // One is under way when the journal is closed.
+    lab.start()?;
+    Ok(())
+}
+
+fn begun(journal: SqliteJournal) -> Result<()> {
+    let search_space = SearchSpace::new([Parameter::float("x", 0.0, 1.0)], &[])?;
+    let (id, name) = ("q08d5x".into(), "begun".into());
+    let created = Event::ExperimentCreated { id, name, description: None, seed: 1, search_space };
+    Lab::create(journal, created)?;
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let file = std::env::args_os().nth(1).ok_or("expected the name of the file to write")?;
+    anneal(SqliteJournal::open(&file)?)?;
+    begun(SqliteJournal::open(&file)?)
+}
