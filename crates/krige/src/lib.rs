@@ -1,1 +1,24 @@
-//! krige.
+#![doc = include_str!("../../../README.md")]
+
+mod client;
+mod clock;
+mod error;
+mod orchestrator;
+pub mod prelude;
+mod progress;
+mod restore;
+mod store;
+mod summary;
+mod value;
+
+pub use client::{BestParameterization, Client, Estimate, ExperimentConfig};
+pub use clock::SystemClock;
+pub use error::Error;
+pub use orchestrator::{
+    EndReason, FinishedTrial, Orchestrator, OrchestratorOptions, Results, RunReport, StopSignal,
+};
+pub use progress::Progress;
+pub use store::{ExperimentDefinition, ExperimentStore};
+pub use summary::Summary;
+
+pub use {krige_core as core, krige_gp as gp, krige_runner as runner, krige_sqlite as sqlite};

@@ -1,0 +1,178 @@
+//! What is known: the best trial, predictions, the table.
+
+use indexmap::IndexMap;
+use krige_core::experiment::Experiment;
+use krige_core::model::Model;
+use krige_core::trial::{Prediction, Trial, TrialIndex, TrialStatus};
+use krige_core::value::Parameterization;
+
+use super::Client;
+use crate::error::Error;
+use crate::summary::{Summary, summarize};
+use crate::value::{best_observed, is_feasible, single_objective, utility};
+
+/// A metric's value with its uncertainty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Its standard error; `None` is unknown.
+    pub sem: Option<f64>,
+}
+
+/// The best trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BestParameterization {
+    /// What was tried.
+    pub parameters: Parameterization,
+    /// The value of each metric of the optimization there: predicted or observed.
+    pub metrics: IndexMap<String, Estimate>,
+    /// Whether the values are the model's predictions.
+    pub from_model: bool,
+    /// The trial.
+    pub trial_index: TrialIndex,
+    /// The trial's arm.
+    pub arm_name: String,
+}
+
+impl Client {
+    /// The best of the trials that were run.
+    ///
+    /// With `use_model_predictions`, the one of which the model expects most, among those that it thinks feasible, and
+    /// the model's values for it: under noise the luckiest measurement is not the best trial. Without, or where there is
+    /// no usable model, the one with the best observed value.
+    ///
+    /// # Errors
+    /// If there are several objectives, or no trial that could be the best.
+    pub fn get_best_parameterization(
+        &self,
+        use_model_predictions: bool,
+    ) -> Result<BestParameterization, Error> {
+        let experiment = self.experiment()?;
+        let optimization = experiment.optimization.as_ref().ok_or(Error::NoOptimization)?;
+        if optimization.is_multi_objective() {
+            return Err(Error::ManyObjectives);
+        }
+        if use_model_predictions
+            && let Ok(model) = Model::fit(experiment, &optimization.metrics())
+            && let Some(best) = best_by_model(experiment, &model)
+        {
+            return Ok(best);
+        }
+        let index = best_observed(experiment).ok_or_else(|| no_best(experiment))?;
+        let trial = &experiment.trials[index];
+        let metrics = optimization
+            .metrics()
+            .into_iter()
+            .filter_map(|metric| {
+                let observation = trial.observation(metric)?;
+                Some((metric.to_owned(), Estimate { mean: observation.mean, sem: observation.sem }))
+            })
+            .collect();
+        Ok(best(trial, metrics, false))
+    }
+
+    /// The trials of which no other is at least as good in every objective and better in one, by what was observed.
+    ///
+    /// # Errors
+    /// If there is only one objective, or no trial with data.
+    pub fn get_pareto_frontier(&self) -> Result<Vec<BestParameterization>, Error> {
+        let experiment = self.experiment()?;
+        let optimization = experiment.optimization.as_ref().ok_or(Error::NoOptimization)?;
+        if !optimization.is_multi_objective() {
+            return Err(Error::OneObjective);
+        }
+        let objectives = optimization.objective().expressions();
+        let observed: Vec<(&Trial, Vec<f64>)> = experiment
+            .trials_in(&[TrialStatus::Completed])
+            .filter(|trial| is_feasible(experiment, trial))
+            .filter_map(|trial| {
+                let utilities = objectives.iter().map(|objective| utility(objective, trial));
+                Some((trial, utilities.collect::<Option<Vec<f64>>>()?))
+            })
+            .collect();
+        let dominates = |a: &[f64], b: &[f64]| {
+            a.iter().zip(b).all(|(a, b)| a >= b) && a.iter().zip(b).any(|(a, b)| a > b)
+        };
+        let frontier: Vec<_> = observed
+            .iter()
+            .filter(|(_, value)| !observed.iter().any(|(_, other)| dominates(other, value)))
+            .map(|(trial, _)| {
+                let metrics = optimization.metrics().into_iter().filter_map(|metric| {
+                    let observation = trial.observation(metric)?;
+                    let estimate = Estimate { mean: observation.mean, sem: observation.sem };
+                    Some((metric.to_owned(), estimate))
+                });
+                best(trial, metrics.collect(), false)
+            })
+            .collect();
+        if frontier.is_empty() { Err(no_best(experiment)) } else { Ok(frontier) }
+    }
+
+    /// What the model expects at some points, for every metric that has data.
+    ///
+    /// # Errors
+    /// If a point is not of the search space, or there is too little data for a model.
+    pub fn predict(
+        &self,
+        points: &[Parameterization],
+    ) -> Result<Vec<IndexMap<String, Prediction>>, Error> {
+        let experiment = self.experiment()?;
+        let points: Vec<Parameterization> = points
+            .iter()
+            .map(|point| Ok(experiment.search_space.cast(point.clone())?))
+            .collect::<Result<_, Error>>()?;
+        let metrics: Vec<&str> = experiment.metrics.keys().map(String::as_str).collect();
+        let model = Model::fit(experiment, &metrics)?;
+        points.iter().map(|point| Ok(model.predict(point)?)).collect()
+    }
+
+    /// The table of all trials.
+    ///
+    /// # Errors
+    /// Before `configure_experiment`.
+    pub fn summarize(&self) -> Result<Summary, Error> {
+        Ok(summarize(self.experiment()?))
+    }
+}
+
+/// No trial has data, or none of those that have is feasible.
+fn no_best(experiment: &Experiment) -> Error {
+    let metrics = experiment.optimization.as_ref().map(|o| o.metrics()).unwrap_or_default();
+    let mut completed = experiment.trials_in(&[TrialStatus::Completed]);
+    Error::NoBest { infeasible: completed.any(|trial| Experiment::has_data(trial, &metrics)) }
+}
+
+fn best(
+    trial: &Trial,
+    metrics: IndexMap<String, Estimate>,
+    from_model: bool,
+) -> BestParameterization {
+    BestParameterization {
+        parameters: trial.arm.parameters.clone(),
+        metrics,
+        from_model,
+        trial_index: trial.index,
+        arm_name: trial.arm.name.clone(),
+    }
+}
+
+/// The completed trial with the best predicted objective, among those predicted to be feasible (or, if none is, among
+/// all that are feasible as observed).
+fn best_by_model(experiment: &Experiment, model: &Model) -> Option<BestParameterization> {
+    let objective = single_objective(experiment)?;
+    let metrics = experiment.optimization.as_ref()?.metrics();
+    experiment
+        .trials_in(&[TrialStatus::Completed])
+        .filter(|trial| Experiment::has_data(trial, &metrics) && is_feasible(experiment, trial))
+        .filter_map(|trial| {
+            let predicted = model.predict(&trial.arm.parameters).ok()?;
+            let utility = objective.value(|metric| predicted.get(metric).map(|p| p.mean))?;
+            Some((utility, trial, predicted))
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.index.cmp(&a.1.index)))
+        .map(|(_, trial, predicted)| {
+            let estimate = |p: Prediction| Estimate { mean: p.mean, sem: Some(p.sem) };
+            best(trial, predicted.into_iter().map(|(m, p)| (m, estimate(p))).collect(), true)
+        })
+}

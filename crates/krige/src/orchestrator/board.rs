@@ -1,0 +1,75 @@
+//! What one run knows beyond the experiment: nothing that a restart would miss.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use krige_core::trial::TrialIndex;
+
+use super::stop::StopLevel;
+
+/// The volatile state of a run. Times are since its start.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    /// Trials with a call under way (finding, launching or fetching).
+    pub(crate) calling: HashSet<TrialIndex>,
+    /// Whether a poll is under way.
+    pub(crate) polling: bool,
+    /// Trials that were staged when the run began: their launch was interrupted. Those that are staged later, and not
+    /// by this run, are being launched by another process.
+    pub(crate) inherited: HashSet<TrialIndex>,
+    /// Staged trials that the far side does not have.
+    pub(crate) absent: HashSet<TrialIndex>,
+    /// Staged trials whose launch failed in this run: if the far side cannot be asked for them, it does not have them.
+    pub(crate) denied: HashSet<TrialIndex>,
+    /// Running trials that the runner called completed: their metrics are to be fetched.
+    pub(crate) completed: HashSet<TrialIndex>,
+    /// How often the current step of a trial failed for now, and when it is tried again.
+    pub(crate) retries: HashMap<TrialIndex, Retry>,
+    /// When the next poll is due.
+    pub(crate) poll_at: Duration,
+    /// The pause before the poll after that.
+    pub(crate) pause: Duration,
+    /// Trials that this run proposed or launched.
+    pub(crate) driven: HashSet<TrialIndex>,
+    /// How many trials this run proposed.
+    pub(crate) proposed: usize,
+    /// The last time that nothing could be proposed.
+    pub(crate) paused: Option<Paused>,
+    /// How urgently the run is asked to end.
+    pub(crate) stop: Option<StopLevel>,
+}
+
+/// Nothing can be proposed until something changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Paused {
+    /// Of which state of the experiment that holds.
+    pub(crate) sequence: u64,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// A step that failed for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retry {
+    /// How often it failed.
+    pub(crate) failures: u32,
+    /// When it is tried again.
+    pub(crate) at: Duration,
+}
+
+impl Board {
+    /// Whether a step of the trial may be taken now.
+    pub(crate) fn is_due(&self, trial: TrialIndex, now: Duration) -> bool {
+        !self.calling.contains(&trial)
+            && self.retries.get(&trial).is_none_or(|retry| retry.at <= now)
+    }
+
+    /// Forgets all of a trial that has ended.
+    pub(crate) fn forget(&mut self, trial: TrialIndex) {
+        self.calling.remove(&trial);
+        self.absent.remove(&trial);
+        self.denied.remove(&trial);
+        self.completed.remove(&trial);
+        self.retries.remove(&trial);
+    }
+}

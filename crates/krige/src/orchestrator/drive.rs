@@ -1,0 +1,585 @@
+//! Does what the plan says: stores intents, calls user code, stores outcomes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use krige_core::event::Event;
+use krige_core::experiment::{ApplyError, Experiment};
+use krige_core::generation::{GenerationError, GeneratorError};
+use krige_core::observation::Observation;
+use krige_core::trial::{
+    Arm, Metadata, Trial, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus,
+};
+use krige_core::value::Parameterization;
+use krige_runner::{Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError};
+
+use super::board::{Board, Paused, Retry};
+use super::options::OrchestratorOptions;
+use super::plan::{Command, Finish, failed_trials, left_to_propose, plan};
+use super::workers::{Call, Outcome, Workers};
+use crate::client::completion;
+use crate::error::Error;
+use crate::progress::Reporter;
+use crate::store::ExperimentStore;
+use crate::value::best_value;
+
+/// How long the loop waits at most before it looks for a request to stop.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A trial that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedTrial {
+    /// The trial.
+    pub trial: Trial,
+    /// Its value of the objective, in the metric's own units, where there is a single objective and the trial has data.
+    pub value: Option<f64>,
+    /// The best value so far, this trial included.
+    pub best: Option<f64>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndReason {
+    /// All trials that were asked for have ended.
+    Done,
+    /// It was asked to stop.
+    Stopped,
+    /// Its time was over.
+    TimedOut,
+    /// Nothing runs and nothing can be proposed, for this reason.
+    Stalled(String),
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunReport {
+    /// Why it ended.
+    pub ended: EndReason,
+    /// How many trials ended during the run.
+    pub finished: usize,
+    /// How many trials still run; a later run finds them.
+    pub running: usize,
+}
+
+/// A run: an iterator over the trials that end, as they end.
+///
+/// Dropping it ends the run; trials that still run are found by a later one.
+pub struct Results<'a> {
+    store: &'a mut ExperimentStore,
+    options: OrchestratorOptions,
+    workers: Workers,
+    board: Board,
+    started: Instant,
+    ready: VecDeque<FinishedTrial>,
+    finished: usize,
+    ended: Option<EndReason>,
+    reporter: Reporter,
+}
+
+impl std::fmt::Debug for Results<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Results")
+            .field("store", &self.store)
+            .field("board", &self.board)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Results<'_> {
+    type Item = Result<FinishedTrial, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(finished) = self.ready.pop_front() {
+                return Some(Ok(finished));
+            }
+            if self.ended.is_some() {
+                return None;
+            }
+            if let Err(error) = self.turn() {
+                self.ended = Some(EndReason::Stalled(error.to_string()));
+                self.workers.close();
+                self.reporter.end();
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+impl<'a> Results<'a> {
+    pub(crate) fn start(
+        store: &'a mut ExperimentStore,
+        runner: Arc<dyn IRunner>,
+        metrics: IndexMap<String, Arc<dyn IMetric>>,
+        options: OrchestratorOptions,
+    ) -> Self {
+        let first_pause = Duration::from_secs_f64(options.init_seconds_between_polls);
+        // Trials of an earlier run are polled at once; so the first poll is due now.
+        let staged = store.experiment().trials_in(&[TrialStatus::Staged]);
+        let inherited = staged.map(|trial| trial.index).collect();
+        let board = Board { pause: first_pause, inherited, ..Board::default() };
+        let threads = options.max_pending_trials.clamp(1, 31) + 1;
+        let workers = Workers::start(threads, &runner, &metrics);
+        let reporter = Reporter::new(options.progress);
+        Self {
+            store,
+            options,
+            workers,
+            board,
+            started: Instant::now(),
+            ready: VecDeque::new(),
+            finished: 0,
+            ended: None,
+            reporter,
+        }
+    }
+
+    /// What came of the run so far.
+    pub fn report(&self) -> RunReport {
+        let open = [TrialStatus::Staged, TrialStatus::Running];
+        RunReport {
+            ended: self.ended.clone().unwrap_or(EndReason::Stopped),
+            finished: self.finished,
+            running: self.store.experiment().trials_in(&open).count(),
+        }
+    }
+
+    /// The experiment as it is now.
+    pub const fn experiment(&self) -> &Experiment {
+        self.store.experiment()
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// One turn of the loop: do all that can be done now, or wait for what comes next.
+    fn turn(&mut self) -> Result<(), Error> {
+        self.store.refresh()?;
+        self.board.stop = Some(self.options.stop.level());
+        let now = self.now();
+        let commands = plan(self.store.experiment(), &self.options, &self.board, now);
+        self.report_progress();
+        if commands.is_empty() {
+            if let Some(outcome) = self.workers.outcome(PATIENCE.min(self.until_due(now))) {
+                self.take_in(outcome)?;
+            }
+            return Ok(());
+        }
+        for command in commands {
+            self.execute(command)?;
+        }
+        Ok(())
+    }
+
+    /// How long nothing is due by itself, where nothing was due at `now`.
+    fn until_due(&self, now: Duration) -> Duration {
+        let poll = (!self.board.polling).then_some(self.board.poll_at);
+        let retries = self.board.retries.values().map(|retry| retry.at);
+        let next = retries.chain(poll).chain(self.options.timeout).filter(|at| *at > now).min();
+        next.map_or(PATIENCE, |at| at - now).max(Duration::from_micros(100))
+    }
+
+    fn execute(&mut self, command: Command) -> Result<(), Error> {
+        match command {
+            Command::Find(trial) => {
+                if let TrialState::Staged { run, .. } = &self.store.experiment().trial(trial)?.state
+                {
+                    self.board.calling.insert(trial);
+                    self.workers.call(Call::Find(run.clone()));
+                }
+            }
+            Command::Launch(trial) => self.launch(trial)?,
+            Command::Poll(trials) => {
+                let runs: Vec<_> = trials.iter().filter_map(|&trial| self.running(trial)).collect();
+                self.board.polling = true;
+                self.workers.call(Call::Poll(runs));
+            }
+            Command::Fetch(trial) => {
+                if let Some((run, metadata)) = self.running(trial) {
+                    self.board.calling.insert(trial);
+                    self.workers.call(Call::Fetch(run, metadata));
+                }
+            }
+            Command::Propose(count) => self.propose(count)?,
+            Command::Finish(finish) => self.finish(finish)?,
+        }
+        Ok(())
+    }
+
+    fn running(&self, trial: TrialIndex) -> Option<(TrialRun, Metadata)> {
+        let launch = self.store.experiment().trial(trial).ok()?.state.launch()?;
+        Some((launch.run.clone(), launch.metadata.clone()))
+    }
+
+    /// Stores the intent, then calls the runner; not if somebody else has taken the trial up since the plan was made.
+    fn launch(&mut self, trial: TrialIndex) -> Result<(), Error> {
+        let known = self.store.experiment().trial(trial)?;
+        let parameters = known.arm.parameters.clone();
+        let run = match &known.state {
+            TrialState::Staged { run, .. } if self.board.absent.contains(&trial) => run.clone(),
+            TrialState::Staged { .. } => return Ok(()),
+            _ => {
+                let run = self.store.experiment().first_run(trial);
+                let event = TrialEvent::Launching { run: run.clone() };
+                if !self.change(trial, TrialStatus::Candidate, event)? {
+                    return Ok(());
+                }
+                run
+            }
+        };
+        self.board.driven.insert(trial);
+        self.board.calling.insert(trial);
+        self.workers.call(Call::Launch(run, parameters));
+        Ok(())
+    }
+
+    fn propose(&mut self, count: usize) -> Result<(), Error> {
+        let (options, board) = (&self.options, &self.board);
+        let proposed = self.store.decide(|experiment| {
+            // Another process may have proposed since the plan was made.
+            let count = count.min(left_to_propose(experiment, options, board));
+            if count == 0 {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            let strategy = experiment.strategy.as_ref().ok_or(Error::NoOptimization)?;
+            let none = Parameterization::default();
+            let proposals = strategy.generate(experiment, count, &none)?;
+            let mut trials = Vec::new();
+            let mut events = Vec::new();
+            for (trial, (parameters, generation)) in (experiment.trials.len()..).zip(proposals) {
+                let name = experiment.arm_name(trial, &parameters);
+                trials.push(trial);
+                events.push(Event::TrialGenerated {
+                    trial,
+                    arm: Arm { name, parameters },
+                    generation,
+                });
+            }
+            Ok((events, trials))
+        });
+        match proposed {
+            Ok(trials) => {
+                self.board.proposed += trials.len();
+                self.board.driven.extend(trials);
+                Ok(())
+            }
+            // What runs may change it; if not, it is reported when nothing runs any more.
+            Err(Error::Generation(error)) if self.is_under_way() || is_an_end(&error) => {
+                let sequence = self.store.experiment().sequence;
+                self.board.paused = Some(Paused { sequence, reason: chain(&error) });
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        let open = [TrialStatus::Candidate, TrialStatus::Staged, TrialStatus::Running];
+        self.store.experiment().trials_in(&open).next().is_some()
+    }
+
+    fn finish(&mut self, finish: Finish) -> Result<(), Error> {
+        self.workers.close();
+        self.reporter.end();
+        self.ended = Some(match finish {
+            Finish::Done => EndReason::Done,
+            Finish::Stopped => EndReason::Stopped,
+            Finish::TimedOut => EndReason::TimedOut,
+            Finish::Stalled => {
+                let reason = self.board.paused.take().map(|paused| paused.reason);
+                EndReason::Stalled(reason.unwrap_or_else(|| "nothing can be proposed".into()))
+            }
+            Finish::FailureRate => {
+                let experiment = self.store.experiment();
+                let failed = failed_trials(experiment, &self.board);
+                let last = failed.last().and_then(|&trial| experiment.trials[trial].state.reason());
+                return Err(Error::FailureRateExceeded {
+                    failed: failed.len(),
+                    total: self.board.driven.len(),
+                    tolerated: self.options.tolerated_trial_failure_rate,
+                    reason: last.unwrap_or("no reason was given").to_owned(),
+                });
+            }
+        });
+        Ok(())
+    }
+
+    /// Stores what user code answered.
+    fn take_in(&mut self, outcome: Outcome) -> Result<(), Error> {
+        match outcome {
+            Outcome::Found(trial, answer) => {
+                self.board.calling.remove(&trial);
+                match answer {
+                    Ok(Found::Exists(metadata)) => self.accepted(trial, metadata),
+                    Ok(Found::Absent) => {
+                        self.board.absent.insert(trial);
+                        Ok(())
+                    }
+                    // By the runner's contract, nothing runs of a launch that failed.
+                    Ok(Found::Unknown) if self.board.denied.contains(&trial) => {
+                        self.board.absent.insert(trial);
+                        Ok(())
+                    }
+                    Ok(Found::Unknown) => self.fail(
+                        trial,
+                        "the optimizer died while launching it, and the runner cannot tell whether it runs"
+                            .into(),
+                    ),
+                    Err(error) => self.failed_call(trial, "it could not be looked up", error),
+                }
+            }
+            Outcome::Launched(trial, answer) => {
+                self.board.calling.remove(&trial);
+                match answer {
+                    Ok(metadata) => self.accepted(trial, metadata),
+                    Err(error) => {
+                        // It may have been started all the same (an answer that was lost), so it is looked for first.
+                        self.board.absent.remove(&trial);
+                        self.board.denied.insert(trial);
+                        self.failed_call(trial, "it could not be started", error)
+                    }
+                }
+            }
+            Outcome::Full(trial) => {
+                // That is no failure, however long it lasts.
+                self.board.calling.remove(&trial);
+                self.board.absent.remove(&trial);
+                self.board.denied.insert(trial);
+                let failures = self.board.retries.get(&trial).map_or(0, |retry| retry.failures);
+                let at = self.now() + self.board.pause;
+                self.board.retries.insert(trial, Retry { failures, at });
+                Ok(())
+            }
+            Outcome::Polled(answers) => self.polled(answers),
+            Outcome::Fetched(trial, answers) => {
+                self.board.calling.remove(&trial);
+                self.fetched(trial, answers)
+            }
+        }
+    }
+
+    fn accepted(&mut self, trial: TrialIndex, metadata: Metadata) -> Result<(), Error> {
+        self.board.forget(trial);
+        self.board.driven.insert(trial);
+        self.something_happened();
+        self.change(trial, TrialStatus::Staged, TrialEvent::Running { metadata })?;
+        Ok(())
+    }
+
+    fn polled(
+        &mut self,
+        answers: Vec<(TrialIndex, Result<RunStatus, RunnerError>)>,
+    ) -> Result<(), Error> {
+        self.board.polling = false;
+        let mut changed = false;
+        for (trial, answer) in answers {
+            match answer {
+                Ok(RunStatus::Running) => {
+                    self.board.retries.remove(&trial);
+                }
+                Ok(RunStatus::Completed) => {
+                    changed = true;
+                    self.board.retries.remove(&trial);
+                    self.board.completed.insert(trial);
+                }
+                Ok(RunStatus::Failed { reason }) => {
+                    changed = true;
+                    self.fail(trial, reason)?;
+                }
+                Ok(RunStatus::Abandoned { reason }) => {
+                    changed = true;
+                    self.end(trial, TrialEvent::Abandoned { reason: Some(reason) })?;
+                }
+                Err(error) => self.failed_call(trial, "its status could not be read", error)?,
+            }
+        }
+        if changed {
+            self.something_happened();
+        } else {
+            let factor = self.options.seconds_between_polls_backoff_factor;
+            let longest = self.options.max_seconds_between_polls;
+            self.board.poll_at = self.now() + self.board.pause;
+            let longer = self.board.pause.as_secs_f64() * factor;
+            self.board.pause = Duration::from_secs_f64(longer.min(longest));
+        }
+        Ok(())
+    }
+
+    fn fetched(
+        &mut self,
+        trial: TrialIndex,
+        answers: Vec<(String, Result<Measurement, MetricError>)>,
+    ) -> Result<(), Error> {
+        let optimization = self.store.experiment().optimization.as_ref();
+        let needed: Vec<String> = optimization
+            .map(|optimization| optimization.metrics().into_iter().map(ToOwned::to_owned).collect())
+            .unwrap_or_default();
+        let failures = self.board.retries.get(&trial).map_or(0, |retry| retry.failures);
+        let last_attempt = failures + 1 >= self.options.max_attempts;
+        let mut observations = Vec::new();
+        let (mut not_yet, mut failed) = (false, None);
+        for (metric, answer) in answers {
+            let tracked = !needed.contains(&metric);
+            match answer {
+                Ok(Measurement { mean, sem, progression }) => {
+                    observations.push(Observation { metric, mean, sem, progression });
+                }
+                // A metric that is not optimized cannot spoil the trial.
+                Err(MetricError::Permanent(_)) if tracked => {}
+                Err(MetricError::Permanent(cause)) => {
+                    return self.fail(trial, format!("metric `{metric}`: {}", chain(&*cause)));
+                }
+                Err(MetricError::NotYet) => not_yet = true,
+                Err(_) if tracked && last_attempt => {}
+                Err(error) => failed = Some((metric, error)),
+            }
+        }
+        if let Some((metric, error)) = failed {
+            let what = format!("metric `{metric}` could not be fetched");
+            return self.failed_call(trial, &what, RunnerError::transient(chain(&error)));
+        }
+        if not_yet {
+            let at = self.now() + self.board.pause;
+            self.board.retries.insert(trial, Retry { failures: 0, at });
+            return Ok(());
+        }
+        let ended = self.store.decide(|experiment| {
+            if experiment.trial(trial)?.status() != TrialStatus::Running {
+                return Ok((Vec::new(), None));
+            }
+            let (events, status) = completion(experiment, trial, &observations)?;
+            Ok((events, Some(status)))
+        });
+        match ended {
+            Ok(Some(_)) => {
+                self.announce(trial)?;
+                Ok(())
+            }
+            Ok(None) => {
+                self.board.forget(trial);
+                Ok(())
+            }
+            Err(error @ Error::MissingData { .. }) => self.fail(trial, error.to_string()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A call failed: the trial fails, or the call is made again later.
+    fn failed_call(
+        &mut self,
+        trial: TrialIndex,
+        what: &str,
+        error: RunnerError,
+    ) -> Result<(), Error> {
+        let failures = 1 + self.board.retries.get(&trial).map_or(0, |retry| retry.failures);
+        let RunnerError::Transient(cause) = &error else {
+            return self.fail(trial, format!("{what}: {}", chain(&error)));
+        };
+        if failures >= self.options.max_attempts {
+            let reason = format!("{what}, {failures} times: {}", chain(&**cause));
+            return self.fail(trial, reason);
+        }
+        let factor = self.options.seconds_between_polls_backoff_factor.powi(failures as i32);
+        let pause = (self.options.init_seconds_between_polls * factor)
+            .min(self.options.max_seconds_between_polls);
+        let at = self.now() + Duration::from_secs_f64(pause);
+        self.board.retries.insert(trial, Retry { failures, at });
+        Ok(())
+    }
+
+    fn fail(&mut self, trial: TrialIndex, reason: String) -> Result<(), Error> {
+        self.end(trial, TrialEvent::Failed { reason })
+    }
+
+    fn end(&mut self, trial: TrialIndex, event: TrialEvent) -> Result<(), Error> {
+        match self.store.decide(|_| Ok((vec![Event::Trial { trial, event: event.clone() }], ()))) {
+            Ok(()) => self.announce(trial),
+            // Somebody else ended it.
+            Err(Error::Apply(ApplyError::Transition(_))) => {
+                self.board.forget(trial);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a change of a trial that is still as it was; whether it was.
+    fn change(
+        &mut self,
+        trial: TrialIndex,
+        from: TrialStatus,
+        event: TrialEvent,
+    ) -> Result<bool, Error> {
+        self.store.decide(|experiment| {
+            if experiment.trial(trial)?.status() != from {
+                return Ok((Vec::new(), false));
+            }
+            Ok((vec![Event::Trial { trial, event: event.clone() }], true))
+        })
+    }
+
+    fn announce(&mut self, trial: TrialIndex) -> Result<(), Error> {
+        self.board.forget(trial);
+        self.board.driven.insert(trial);
+        self.finished += 1;
+        let experiment = self.store.experiment();
+        let trial = experiment.trial(trial)?.clone();
+        let finished = FinishedTrial {
+            value: crate::value::value(experiment, &trial),
+            best: best_value(experiment),
+            trial,
+        };
+        self.reporter.finished(experiment, &finished);
+        self.ready.push_back(finished);
+        Ok(())
+    }
+
+    fn something_happened(&mut self) {
+        self.board.pause = Duration::from_secs_f64(self.options.init_seconds_between_polls);
+        self.board.poll_at = self.now() + self.board.pause;
+    }
+
+    fn report_progress(&mut self) {
+        let experiment = self.store.experiment();
+        let left = left_to_propose(experiment, &self.options, &self.board);
+        self.reporter.progress(experiment, left);
+    }
+}
+
+impl Drop for Results<'_> {
+    /// Waits for the calls that are under way, and keeps what was started by them: should that fail, the trial stays
+    /// staged, and a later run looks for it.
+    fn drop(&mut self) {
+        for outcome in self.workers.end() {
+            if let Outcome::Launched(trial, Ok(metadata)) = outcome {
+                let _kept_or_staged = self.accepted(trial, metadata);
+            }
+        }
+    }
+}
+
+/// Whether a strategy has come to an end or waits, rather than failed.
+fn is_an_end(error: &GenerationError) -> bool {
+    match error {
+        GenerationError::Paused(_) | GenerationError::Finished { .. } => true,
+        GenerationError::Generator { source, .. } => matches!(**source, GeneratorError::Exhausted),
+        _ => false,
+    }
+}
+
+/// An error and its causes, on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
