@@ -1,0 +1,28 @@
+//! The tests that no single crate can hold, as one binary.
+//!
+//! - `bad_database`: files that are no journal, or cannot be written, are refused with a remedy and left as they are.
+//! - `closed_loop`: runners and metrics of one's own, found again from the database alone; several processes.
+//! - `example`: the examples as programs, for the tests that start them.
+//! - `examples`: what each example prints and stores.
+//! - `interrupt`: Ctrl-C, once and twice.
+//! - `kill`: SIGKILL at any moment loses nothing, and nothing runs twice.
+//! - `layers`: the crates depend on each other as `ARCHITECTURE.md` says, and on nothing else.
+//! - `tidy`: what formatter and compiler do not look at.
+//! - `wait`: waiting for another process, for the tests that start one.
+
+mod bad_database;
+mod closed_loop;
+mod example;
+mod examples;
+mod interrupt;
+mod kill;
+mod layers;
+mod tidy;
+mod wait;
+
+use std::path::Path;
+
+/// The folder of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root")
+}
