@@ -3,6 +3,7 @@
 mod client;
 mod clock;
 mod error;
+mod finished;
 mod orchestrator;
 pub mod prelude;
 mod progress;
@@ -14,8 +15,9 @@ mod value;
 pub use client::{BestParameterization, Client, Estimate, ExperimentConfig};
 pub use clock::SystemClock;
 pub use error::Error;
+pub use finished::FinishedTrial;
 pub use orchestrator::{
-    EndReason, FinishedTrial, Orchestrator, OrchestratorOptions, Results, RunReport, StopSignal,
+    EndReason, Orchestrator, OrchestratorOptions, Results, RunReport, StopSignal,
 };
 pub use progress::Progress;
 pub use store::{ExperimentDefinition, ExperimentStore};

@@ -8,7 +8,7 @@ use krige_core::experiment::Experiment;
 use krige_core::trial::TrialStatus;
 use krige_core::value::{ParameterValue, Parameterization};
 
-use crate::orchestrator::FinishedTrial;
+use crate::finished::FinishedTrial;
 use crate::value::{label, single_objective};
 
 /// What a person sees of a run; all of it goes to standard error.

@@ -9,9 +9,7 @@ use krige_core::event::Event;
 use krige_core::experiment::{ApplyError, Experiment};
 use krige_core::generation::{GenerationError, GeneratorError};
 use krige_core::observation::Observation;
-use krige_core::trial::{
-    Arm, Metadata, Trial, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus,
-};
+use krige_core::trial::{Arm, Metadata, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus};
 use krige_core::value::Parameterization;
 use krige_runner::{Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError};
 
@@ -21,23 +19,13 @@ use super::plan::{Command, Finish, failed_trials, left_to_propose, plan};
 use super::workers::{Call, Outcome, Workers};
 use crate::client::completion;
 use crate::error::Error;
+use crate::finished::FinishedTrial;
 use crate::progress::Reporter;
 use crate::store::ExperimentStore;
 use crate::value::best_value;
 
 /// How long the loop waits at most before it looks for a request to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
-
-/// A trial that has ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FinishedTrial {
-    /// The trial.
-    pub trial: Trial,
-    /// Its value of the objective, in the metric's own units, where there is a single objective and the trial has data.
-    pub value: Option<f64>,
-    /// The best value so far, this trial included.
-    pub best: Option<f64>,
-}
 
 /// Why a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

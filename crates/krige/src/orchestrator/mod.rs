@@ -21,7 +21,7 @@ use krige_core::event::Event;
 use krige_core::generation::StrategyOptions;
 use krige_runner::{IMetric, IRunner};
 
-pub use drive::{EndReason, FinishedTrial, Results, RunReport};
+pub use drive::{EndReason, Results, RunReport};
 pub use options::OrchestratorOptions;
 pub use stop::StopSignal;
 
