@@ -103,7 +103,10 @@ impl Lab {
         if self.experiment.trials[trial].state == TrialState::Candidate {
             let run = TrialRun::new(&self.experiment.id, trial, 1);
             self.change(trial, TrialEvent::Launching { run });
-            self.change(trial, TrialEvent::Running { metadata: Metadata::default() });
+            self.change(
+                trial,
+                TrialEvent::Running { metadata: Metadata::default(), by_hand: false },
+            );
         }
     }
 

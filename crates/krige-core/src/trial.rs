@@ -91,6 +91,8 @@ pub struct Launch {
     pub since: Timestamp,
     /// What the runner gave back.
     pub metadata: Metadata,
+    /// Whether a person or another program runs it, and no runner knows of it.
+    pub by_hand: bool,
 }
 
 /// The state of a trial, with the data that belongs to it.
@@ -157,10 +159,13 @@ pub enum TrialEvent {
         /// The run's identity on the far side.
         run: TrialRun,
     },
-    /// The outcome: the runner accepted the trial.
+    /// The outcome: the runner accepted the trial, or it was handed out.
     Running {
         /// What the runner gave back.
         metadata: Metadata,
+        /// Whether a person or another program runs it, and no runner knows of it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_hand: bool,
     },
     /// The trial ended and its observations are in.
     Completed,
@@ -383,11 +388,14 @@ impl TrialState {
                 E::Running { .. } | E::Completed | E::Failed { .. } | E::EarlyStopped { .. },
             ) => illegal(),
 
-            (Self::Staged { run, .. }, E::Running { metadata }) => Ok(Self::Running(Launch {
-                run: run.clone(),
-                since: at,
-                metadata: metadata.clone(),
-            })),
+            (Self::Staged { run, .. }, E::Running { metadata, by_hand }) => {
+                Ok(Self::Running(Launch {
+                    run: run.clone(),
+                    since: at,
+                    metadata: metadata.clone(),
+                    by_hand: *by_hand,
+                }))
+            }
             (Self::Staged { .. }, E::Failed { reason }) => {
                 Ok(Self::Failed { launch: None, at, reason: reason.clone() })
             }
@@ -517,6 +525,7 @@ mod tests {
             run: TrialRun::new("e", 0, 1),
             since: Timestamp::UNIX_EPOCH,
             metadata: Metadata::of("job", 7),
+            by_hand: false,
         }
     }
 
@@ -537,7 +546,7 @@ mod tests {
     fn events() -> Vec<TrialEvent> {
         vec![
             TrialEvent::Launching { run: TrialRun::new("e", 0, 1) },
-            TrialEvent::Running { metadata: Metadata::default() },
+            TrialEvent::Running { metadata: Metadata::default(), by_hand: false },
             TrialEvent::Completed,
             TrialEvent::Failed { reason: "r".into() },
             TrialEvent::Abandoned { reason: None },

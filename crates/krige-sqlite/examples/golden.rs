@@ -56,7 +56,7 @@ impl Lab {
         let run = self.experiment.first_run(trial);
         self.change(trial, TrialEvent::Launching { run })?;
         let metadata = Metadata::of("job", 4400 + trial as i64);
-        self.change(trial, TrialEvent::Running { metadata })?;
+        self.change(trial, TrialEvent::Running { metadata, by_hand: false })?;
         Ok(trial)
     }
 
@@ -128,7 +128,7 @@ fn anneal(journal: SqliteJournal) -> Result<()> {
     lab.observe(0, None)?;
     let run = lab.experiment.first_run(0);
     lab.change(0, TrialEvent::Launching { run })?;
-    lab.change(0, TrialEvent::Running { metadata: Metadata::default() })?;
+    lab.change(0, TrialEvent::Running { metadata: Metadata::default(), by_hand: true })?;
     lab.change(0, TrialEvent::Completed)?;
 
     let failed = lab.start()?;

@@ -227,9 +227,14 @@ fn trial_changes() {
             r#"{"launching":{"run":{"trial_index":2,"attempt":1,"key":"krige-1f-2-1"}}}"#,
         ),
         (
-            TrialEvent::Running { metadata },
+            TrialEvent::Running { metadata, by_hand: false },
             "trial_running",
             r#"{"running":{"metadata":{"job":7,"host":"a"}}}"#,
+        ),
+        (
+            TrialEvent::Running { metadata: Metadata::default(), by_hand: true },
+            "trial_running",
+            r#"{"running":{"metadata":{},"by_hand":true}}"#,
         ),
         (TrialEvent::Completed, "trial_completed", r#""completed""#),
         (TrialEvent::Failed { reason: "r".into() }, "trial_failed", r#"{"failed":{"reason":"r"}}"#),

@@ -162,7 +162,7 @@ fn trial_event() -> impl Strategy<Value = TrialEvent> {
     let reason = || prop::option::of(Just("r".to_owned()));
     prop_oneof![
         4 => Just(TrialEvent::Launching { run: TrialRun::new("e", 0, 1) }),
-        4 => Just(TrialEvent::Running { metadata: Metadata::of("job", 1) }),
+        4 => Just(TrialEvent::Running { metadata: Metadata::of("job", 1), by_hand: false }),
         1 => Just(TrialEvent::Completed),
         1 => Just(TrialEvent::Failed { reason: "r".into() }),
         1 => reason().prop_map(|reason| TrialEvent::Abandoned { reason }),

@@ -65,7 +65,7 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         (trial.clone(), float()).prop_map(|(trial, x)| {
             let metadata = Metadata::of("x", x);
-            Event::Trial { trial, event: TrialEvent::Running { metadata } }
+            Event::Trial { trial, event: TrialEvent::Running { metadata, by_hand: true } }
         }),
         (trial, ".*").prop_map(|(trial, reason)| {
             Event::Trial { trial, event: TrialEvent::Failed { reason } }
@@ -99,7 +99,7 @@ fn bits(records: &[Record]) -> Vec<u64> {
                     push(x.as_f64().expect("a float"));
                 }
             }
-            Event::Trial { event: TrialEvent::Running { metadata }, .. } => {
+            Event::Trial { event: TrialEvent::Running { metadata, .. }, .. } => {
                 push(metadata.0["x"].as_f64().expect("a float"));
             }
             _ => {}

@@ -66,7 +66,7 @@ fn observation() -> impl Strategy<Value = Observation> {
 fn change() -> impl Strategy<Value = TrialEvent> {
     let reason = || proptest::option::of(text());
     prop_oneof![
-        4 => text().prop_map(|job| TrialEvent::Running { metadata: Metadata::of("job", job) }),
+        4 => text().prop_map(|job| TrialEvent::Running { metadata: Metadata::of("job", job), by_hand: false }),
         2 => Just(TrialEvent::Completed),
         1 => text().prop_map(|reason| TrialEvent::Failed { reason }),
         1 => reason().prop_map(|reason| TrialEvent::Abandoned { reason }),

@@ -15,7 +15,7 @@ use crate::error::Error;
 /// The events of a trial that its caller runs: it runs from the moment it is handed out.
 fn handed_out(experiment: &Experiment, trial: TrialIndex, added: Event) -> [Event; 3] {
     let launching = TrialEvent::Launching { run: experiment.first_run(trial) };
-    let running = TrialEvent::Running { metadata: Metadata::default() };
+    let running = TrialEvent::Running { metadata: Metadata::default(), by_hand: true };
     [added, Event::Trial { trial, event: launching }, Event::Trial { trial, event: running }]
 }
 

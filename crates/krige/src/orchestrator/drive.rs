@@ -353,7 +353,8 @@ impl<'a> Results<'a> {
         self.board.forget(trial);
         self.board.driven.insert(trial);
         self.something_happened();
-        self.change(trial, TrialStatus::Staged, TrialEvent::Running { metadata })?;
+        let running = TrialEvent::Running { metadata, by_hand: false };
+        self.change(trial, TrialStatus::Staged, running)?;
         Ok(())
     }
 

@@ -75,6 +75,8 @@ pub(crate) fn plan(
                     (false, _) => {}
                 }
             }
+            // Who was handed it tells what came of it; the runner does not know it.
+            TrialStatus::Running if trial.state.launch().is_some_and(|run| run.by_hand) => {}
             TrialStatus::Running => {
                 under_way += 1;
                 match (due, board.completed.contains(&index)) {

@@ -1,10 +1,12 @@
 //! Asking for trials and telling what came of them.
 
 use krige_core::generation::{GenerationNode, GenerationStrategy, Sobol};
-use krige_runner::Measurement;
+use krige_runner::{FunctionRunner, Measurement, MetadataMetric};
 use krige_testkit::{Fault, FaultyJournal, Moment};
 
 use super::*;
+use crate::orchestrator::{EndReason, OrchestratorOptions};
+use crate::progress::Progress;
 
 #[test]
 fn asked_trials_run_and_are_completed() {
@@ -391,4 +393,21 @@ fn only_a_trial_with_data_is_stopped_early() {
     client.mark_trial_early_stopped(0, Some("hopeless")).expect("stopped");
     assert_eq!(status(&client, 0), TrialStatus::EarlyStopped);
     assert_eq!(experiment(&client).trials[0].state.reason(), Some("hopeless"));
+}
+
+#[test]
+fn a_run_leaves_a_trial_alone_that_somebody_has_in_hand() {
+    let mut client = minimizing(SharedJournal::new());
+    let by_hand = client.attach_trial(point(1.0, 2, "water"), None).expect("attached");
+    client.configure_runner(FunctionRunner::new(|p| Ok([("y", p.float("x")?)]))).expect("stored");
+    client.configure_metric("y", MetadataMetric::new("y")).expect("stored");
+    let options = OrchestratorOptions {
+        init_seconds_between_polls: 0.0,
+        progress: Progress::Silent,
+        ..OrchestratorOptions::trials(2, 1)
+    };
+    let report = client.run_trials(options).expect("ran");
+    assert_eq!((report.ended, report.finished), (EndReason::Done, 2));
+    assert_eq!(status(&client, by_hand), TrialStatus::Running);
+    client.complete_trial(by_hand, [("y", 0.5)]).expect("completed");
 }
