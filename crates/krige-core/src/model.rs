@@ -1,6 +1,7 @@
 //! What the experiment's data say about points that were not tried, and about those that were.
 
 use indexmap::IndexMap;
+use krige_gp::model::ModelOptions;
 use krige_gp::suggest::{Model as Engine, Problem, SuggestError, fit_model};
 
 use crate::experiment::Experiment;
@@ -43,6 +44,9 @@ impl Model {
     /// If none has, or a model cannot be fitted.
     pub fn fit(experiment: &Experiment, metrics: &[&str]) -> Result<Self, ModelError> {
         let domain = experiment.search_space.domain();
+        let noise = experiment.strategy.as_ref().map(|strategy| strategy.noise());
+        let noise = noise.unwrap_or_default().into();
+        let options = ModelOptions { noise, ..ModelOptions::default() };
         let mut models = IndexMap::new();
         for &metric in metrics {
             // An objective is modelled as the engine models it when it proposes: larger is better.
@@ -52,7 +56,8 @@ impl Model {
             if x.is_empty() {
                 continue;
             }
-            let engine = fit_model(&Problem::new(&domain, &x, &outcomes))
+            let problem = Problem { options, ..Problem::new(&domain, &x, &outcomes) };
+            let engine = fit_model(&problem)
                 .map_err(|source| ModelError::Engine { metric: metric.to_owned(), source })?;
             models.insert(metric.to_owned(), (engine, sign));
         }

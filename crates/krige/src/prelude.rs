@@ -1,7 +1,7 @@
 //! What applications need, in one line: `use krige::prelude::*;`.
 
 pub use krige_core::generation::{
-    Center, GenerationMethod, GenerationNode, GenerationStrategy, Gp, Sobol, StrategyOptions,
+    Center, GenerationMethod, GenerationNode, GenerationStrategy, Gp, Noise, Sobol, StrategyOptions,
 };
 pub use krige_core::search_space::{Parameter, SearchSpace};
 pub use krige_core::trial::{Metadata, TrialIndex, TrialRun, TrialStatus};

@@ -135,7 +135,7 @@ fn generation_strategy_configured() {
     );
     let nodes = vec![
         GenerationNode::new("a", Sobol { seed: Some(7) }).max_parallelism(3),
-        GenerationNode::new("b", Gp { noise: Noise::Deterministic }),
+        GenerationNode::new("b", Gp { noise: Noise::Deterministic, budget: Some(40) }),
     ];
     let strategy = GenerationStrategy::new("own", nodes).unwrap();
     check(
@@ -146,7 +146,8 @@ fn generation_strategy_configured() {
             r#"{"generation_strategy_configured":{"strategy":{"name":"own","nodes":["#,
             r#"{"name":"a","generator":{"generator":"sobol","seed":7},"transitions":[],"#,
             r#""pauses":[{"max_parallelism":{"limit":3}}]},"#,
-            r#"{"name":"b","generator":{"generator":"gp","noise":"deterministic"},"#,
+            r#"{"name":"b","generator":{"generator":"gp","noise":"deterministic","#,
+            r#""budget":40},"#,
             r#""transitions":[],"pauses":[]}]}}}"#,
         ),
     );

@@ -185,6 +185,18 @@ pub(crate) fn write_number(f: &mut fmt::Formatter<'_>, x: f64) -> fmt::Result {
     f.write_str(text.strip_suffix(".0").unwrap_or(&text))
 }
 
+/// Returns a name as an expression reads it: in double quotes where it could not stand bare.
+///
+/// ```
+/// use krige_core::expression::quote;
+///
+/// assert_eq!(quote("latency"), "latency");
+/// assert_eq!(quote("p99 \"tail\""), r#""p99 \"tail\"""#);
+/// ```
+pub fn quote(name: &str) -> String {
+    Symbol::Name(name.to_owned()).to_string()
+}
+
 /// Writes a name, in double quotes where it could not stand bare.
 pub(crate) fn write_name(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     if lexer::is_bare_name(name) && name != BASELINE {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::center::Center;
 use super::criteria::TransitionCriterion;
-use super::gp::Gp;
+use super::gp::{Gp, Noise};
 use super::node::GenerationNode;
 use super::sobol::Sobol;
 use super::strategy::GenerationStrategy;
@@ -38,6 +38,11 @@ pub struct StrategyOptions {
     pub min_observed_initialization_trials: Option<usize>,
     /// Whether to go on with Sobol points, instead of waiting, while the model's data is not there.
     pub allow_exceeding_initialization_budget: bool,
+    /// What is known about the noise of values that come without a standard error.
+    pub noise: Noise,
+    /// How many trials will be proposed in all, where that is known: the model spends the last ones on the digits of
+    /// the best point.
+    pub budget: Option<usize>,
 }
 
 impl Default for StrategyOptions {
@@ -50,6 +55,8 @@ impl Default for StrategyOptions {
             use_existing_trials_for_initialization: true,
             min_observed_initialization_trials: None,
             allow_exceeding_initialization_budget: false,
+            noise: Noise::Unknown,
+            budget: None,
         }
     }
 }
@@ -90,7 +97,8 @@ impl StrategyOptions {
             nodes.push(node);
         }
         if !random_search {
-            nodes.push(GenerationNode::new("GP", Gp::default()));
+            let generator = Gp { noise: self.noise, budget: self.budget };
+            nodes.push(GenerationNode::new("GP", generator));
         }
         let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
         GenerationStrategy::new(names.join("+"), nodes)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::gp::Noise;
 use crate::experiment::Experiment;
 use crate::search_space::SearchSpace;
 use crate::trial::Prediction;
@@ -57,6 +58,11 @@ pub trait Generator: fmt::Debug + Send + Sync {
     /// # Errors
     /// If no point can be proposed.
     fn generate(&self, request: &Request<'_>) -> Result<Generated, GeneratorError>;
+
+    /// What it assumes about noise, so that predictions assume the same. The default is to assume nothing.
+    fn noise(&self) -> Noise {
+        Noise::Unknown
+    }
 
     /// A copy in a box.
     fn boxed_clone(&self) -> Box<dyn Generator>;

@@ -11,6 +11,7 @@ use super::generator::{
 };
 use super::gp_state::{StoredModel, modelled_outcomes, newest_model};
 use super::sobol::{is_taken, space_filling};
+use crate::experiment::Experiment;
 use crate::objective::Objective;
 use crate::trial::Prediction;
 use crate::value::Parameterization;
@@ -38,6 +39,10 @@ pub struct Gp {
     /// What is known about the noise.
     #[serde(default)]
     pub noise: Noise,
+    /// How many trials will be proposed in the whole experiment, where that is known: the last ones are spent on the
+    /// digits of the best point. Attached trials do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<usize>,
 }
 
 #[typetag::serde(name = "gp")]
@@ -74,7 +79,7 @@ impl Generator for Gp {
             options: ModelOptions { noise: self.noise.into(), ..ModelOptions::default() },
             seed,
             warm_start: warm.as_ref(),
-            remaining: None,
+            remaining: self.remaining(experiment),
         };
         let suggestions = match suggest(&problem, request.count) {
             Ok(suggestions) => suggestions,
@@ -119,12 +124,22 @@ impl Generator for Gp {
         Ok(Generated::Proposals(proposals))
     }
 
+    fn noise(&self) -> Noise {
+        self.noise
+    }
+
     fn boxed_clone(&self) -> Box<dyn Generator> {
         Box::new(self.clone())
     }
 }
 
 impl Gp {
+    /// How many more trials will be proposed; `None` once there are more than was said.
+    fn remaining(&self, experiment: &Experiment) -> Option<usize> {
+        let proposed = experiment.trials.iter().filter(|trial| trial.generation().is_some());
+        self.budget?.checked_sub(proposed.count()).filter(|&remaining| remaining > 0)
+    }
+
     /// A space-filling point, with the reason.
     fn degrade(
         &self,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::criteria::PausingCriterion;
 use super::generator::{Generated, GeneratorError, Proposal, Request};
+use super::gp::Noise;
 use super::node::GenerationNode;
 use crate::experiment::Experiment;
 use crate::search_space::MembershipError;
@@ -185,6 +186,11 @@ impl GenerationStrategy {
     /// Its nodes, in the order in which they follow each other.
     pub fn nodes(&self) -> &[GenerationNode] {
         &self.nodes
+    }
+
+    /// What the last node assumes about noise.
+    pub(crate) fn noise(&self) -> Noise {
+        self.nodes.last().map_or(Noise::Unknown, |node| node.generator.noise())
     }
 
     /// The place of the node that the experiment has come to: that of the newest proposed trial, and on along

@@ -45,7 +45,9 @@ impl Journal for MemoryJournal {
             location: self.location(),
             existing: self.experiments.keys().cloned().collect(),
         })?;
-        Ok(stored.iter().filter(|record| record.sequence > after).cloned().collect())
+        // Record number k lies at place k - 1: a long journal is not searched for its tail.
+        let tail = usize::try_from(after).ok().and_then(|after| stored.get(after..));
+        Ok(tail.unwrap_or_default().to_vec())
     }
 
     fn experiments(&mut self) -> Result<Vec<String>, JournalError> {

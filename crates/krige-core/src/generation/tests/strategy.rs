@@ -51,6 +51,8 @@ fn every_strategy_of_the_options_is_read_back_equal() {
                     use_existing_trials_for_initialization: flags & 2 > 0,
                     min_observed_initialization_trials: None,
                     allow_exceeding_initialization_budget: flags & 4 > 0,
+                    noise: Noise::Noisy,
+                    budget: Some(usize::MAX),
                 };
                 let strategy = options.strategy();
                 let text = serde_json::to_string(&strategy).unwrap();

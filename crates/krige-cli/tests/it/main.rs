@@ -1,0 +1,5 @@
+//! The `krige` command, from outside.
+
+mod documentation;
+mod session;
+mod stdio;
