@@ -1,5 +1,6 @@
 //! Acquisition functions: how much an evaluation at a point is worth, as logarithms to be maximized.
 
+pub mod ehvi;
 pub mod feasibility;
 pub mod log_ei;
 pub mod log_nei;

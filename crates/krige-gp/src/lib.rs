@@ -37,6 +37,7 @@
 //! | K | covariance `k(X, X)` plus the noise on its diagonal | `[n, n]` |
 //! | L | lower Cholesky factor of K | `[n, n]` |
 //! | alpha | `K^-1 (y - mean)` | `[n]` |
+//! | m | objectives | |
 //! | h | slope `-2 dk/dr2` of the kernel in the squared scaled distance r2 | `[n]` |
 //! | B | baseline: the points that noisy improvement is compared with | `[b, d]` |
 //! | Phi, phi | normal distribution function and density | |
@@ -48,7 +49,7 @@
 //! - [`priors`], [`fit`], [`warp`], [`model`]: hyperparameters, output transform and noise chosen from data.
 //! - [`special`], [`acquisition`]: what an evaluation is worth, in logarithms that never underflow.
 //! - [`optimize`]: local optimizers under bounds and linear constraints, and the global search.
-//! - [`suggest`]: all of it together.
+//! - [`suggest`]: all of it together; [`multi_objective`]: the same for several objectives, with [`pareto`].
 //!
 //! Matrices are single capital letters, as in the literature.
 #![allow(non_snake_case)]
@@ -61,9 +62,11 @@ pub mod fit;
 pub mod kernel;
 pub mod linalg;
 pub mod model;
+pub mod multi_objective;
 pub mod observations;
 pub mod optimize;
 mod outcome_model;
+pub mod pareto;
 pub mod polytope;
 pub mod priors;
 mod problem;

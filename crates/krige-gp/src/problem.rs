@@ -160,11 +160,9 @@ pub(crate) fn validate(problem: &Problem<'_>) -> Result<(), SuggestError> {
     for constraint in &problem.domain.constraints {
         check_length("coefficients of a linear constraint", d, constraint.coefficients.len())?;
     }
-    check_rows("measured points", problem.x, d)?;
-    check_outcomes(problem.objective, problem.x.len())?;
-    for constraint in problem.constraints {
-        check_rows("measured points of a constraint", &constraint.x, d)?;
-        check_outcomes(&constraint.outcomes, constraint.x.len())?;
+    validate_outcomes("measured points", problem.x, problem.objective, d)?;
+    for ConstraintData { x, outcomes, .. } in problem.constraints {
+        validate_outcomes("measured points of a constraint", x, outcomes, d)?;
     }
     check_rows("pending points", problem.pending, d)?;
     check_rows("points to avoid", problem.avoid, d)?;
@@ -179,6 +177,17 @@ pub(crate) fn validate(problem: &Problem<'_>) -> Result<(), SuggestError> {
         None => Ok(()),
         Some(&(index, value)) => Err(SuggestError::FixedOutside { index, value }),
     }
+}
+
+/// Checks measurements in `d` dimensions; `what` names their points.
+pub(crate) fn validate_outcomes(
+    what: &'static str,
+    x: &[Vec<f64>],
+    outcomes: &Outcomes,
+    d: usize,
+) -> Result<(), SuggestError> {
+    check_rows(what, x, d)?;
+    check_outcomes(outcomes, x.len())
 }
 
 fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), SuggestError> {

@@ -15,6 +15,8 @@ pub enum AcquisitionKind {
     LogEi,
     /// Largest expected improvement over an uncertain best, with noise or pending points.
     LogNei,
+    /// Largest expected growth of the hypervolume that the front of several objectives covers.
+    LogEhvi,
     /// Most likely to satisfy the constraints, because no point is known to.
     Feasibility,
     /// Largest posterior mean near the best point, to gain its last digits.
@@ -68,7 +70,7 @@ pub struct Model {
 /// Fits the models of a problem; needs at least one measurement of every outcome.
 pub fn fit_model(problem: &Problem<'_>) -> Result<Model, SuggestError> {
     validate(problem)?;
-    Ok(Model::fit(problem)?)
+    Ok(Model::fit(problem, Role::Objective)?)
 }
 
 /// Returns the `q` points that are best to evaluate next.
@@ -78,11 +80,25 @@ pub fn fit_model(problem: &Problem<'_>) -> Result<Model, SuggestError> {
 /// pending either.
 pub fn suggest(problem: &Problem<'_>, q: usize) -> Result<Suggestions, SuggestError> {
     validate(problem)?;
-    let model = if problem.objective.y.is_empty() { None } else { Some(Model::fit(problem)?) };
+    let model = if problem.objective.y.is_empty() {
+        None
+    } else {
+        Some(Model::fit(problem, Role::Objective)?)
+    };
     let mut chooser = Chooser::new(problem, model.as_ref());
+    let points = collect(problem, q, || chooser.next())?;
+    Ok(Suggestions { points, model: model.map(|model| model.state()) })
+}
+
+/// Takes `q` points of a chooser, or says why there are fewer.
+pub(crate) fn collect<T>(
+    problem: &Problem<'_>,
+    q: usize,
+    mut next: impl FnMut() -> Result<Option<T>, SuggestError>,
+) -> Result<Vec<T>, SuggestError> {
     let mut points = Vec::with_capacity(q);
     while points.len() < q {
-        match chooser.next()? {
+        match next()? {
             Some(point) => points.push(point),
             None if points.is_empty()
                 && problem.domain.sample(1, problem.fixed, problem.seed).is_empty() =>
@@ -94,11 +110,11 @@ pub fn suggest(problem: &Problem<'_>, q: usize) -> Result<Suggestions, SuggestEr
             }
         }
     }
-    Ok(Suggestions { points, model: model.map(|model| model.state()) })
+    Ok(points)
 }
 
 impl Model {
-    fn fit(problem: &Problem<'_>) -> Result<Self, FitError> {
+    pub(crate) fn fit(problem: &Problem<'_>, role: Role) -> Result<Self, FitError> {
         let categorical = problem.domain.categorical();
         let fit = |x, outcomes: &Outcomes, role, warm| {
             let measurements =
@@ -106,8 +122,7 @@ impl Model {
             OutcomeModel::fit(measurements, &categorical, role, problem.options, warm)
         };
         let warm = problem.warm_start;
-        let objective =
-            fit(problem.x, problem.objective, Role::Objective, warm.map(|w| &w.objective))?;
+        let objective = fit(problem.x, problem.objective, role, warm.map(|w| &w.objective))?;
         let bounds: Vec<(f64, f64)> = problem
             .constraints
             .iter()
