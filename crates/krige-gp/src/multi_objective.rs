@@ -235,7 +235,7 @@ impl<'a> Choice<'a> {
             |u: &Vec<f64>| -> Vec<f64> { gps.iter().map(|gp| gp.posterior(u).mean).collect() };
         let values: Vec<Vec<f64>> = known.iter().map(|u| value(u)).collect();
         let front = non_dominated(&values);
-        let reference = self.reference(models, front.iter().map(|&i| values[i].as_slice()));
+        let reference = self.reference(models, &values, &front);
         let cells = open_cells(&values, &reference);
         let improvement = LogEhvi::new(gps.iter().collect(), &cells);
         let mut terms = vec![(1.0, Box::new(improvement) as Box<dyn Acquisition + '_>)];
@@ -288,29 +288,26 @@ impl<'a> Choice<'a> {
         models.objectives().map(believe).collect()
     }
 
-    /// The thresholds that are given; for the others a value below the worst of the front by a tenth of the front's
-    /// range, or where there is no range by a tenth of the value, as Ax infers them. In the models' units.
-    fn reference<'v>(
-        &self,
-        models: &Models,
-        front: impl Iterator<Item = &'v [f64]> + Clone,
-    ) -> Vec<f64> {
-        let inferred = |j: usize, model: &OutcomeModel| {
-            let values = front.clone().map(|values| model.transform.inverse(values[j]));
-            let (nadir, ideal) = values
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| {
-                    (low.min(y), high.max(y))
-                });
-            let range = if ideal > nadir { ideal - nadir } else { nadir.abs().max(1e-7) };
-            nadir - 0.1 * range
+    /// The thresholds that are given; for the others a value below the worst of the front by a tenth of the range of all
+    /// values. In the models' units.
+    ///
+    /// Ax takes a tenth of the front's own range. A front that happens to be short, or a single point, would stay so:
+    /// what lies to its sides is worse than the reference, and nothing is expected of it.
+    fn reference(&self, models: &Models, values: &[Vec<f64>], front: &[usize]) -> Vec<f64> {
+        let inferred = |j: usize| {
+            let lowest = |low: f64, y: &Vec<f64>| low.min(y[j]);
+            let highest = values.iter().map(|y| y[j]).fold(f64::NEG_INFINITY, f64::max);
+            let range = highest - values.iter().fold(f64::INFINITY, lowest);
+            let nadir = front.iter().map(|&i| &values[i]).fold(f64::INFINITY, lowest);
+            // A standard deviation, where all are equal.
+            nadir - 0.1 * if range > 0.0 { range } else { 1.0 }
         };
-        models
-            .objectives()
-            .zip(self.problem.objectives)
+        let given = self.problem.objectives.iter().zip(models.objectives());
+        given
             .enumerate()
-            .map(|(j, (model, data))| {
-                let natural = data.threshold.unwrap_or_else(|| inferred(j, model));
-                model.transform.forward(natural)
+            .map(|(j, (data, model))| match data.threshold {
+                Some(threshold) => model.transform.forward(threshold),
+                None => inferred(j),
             })
             .collect()
     }

@@ -56,14 +56,25 @@ pub(crate) fn constraints(experiment: &Experiment) -> Result<Vec<ConstraintData>
     optimization.feasibility_constraints().map(|c| constraint(experiment, c)).collect()
 }
 
+/// The bound of a constraint as a number.
+///
+/// # Errors
+/// If it is relative to a baseline that has no data.
+pub(crate) fn bound(
+    experiment: &Experiment,
+    constraint: &OutcomeConstraint,
+) -> Result<f64, GeneratorError> {
+    let baseline = experiment.baseline.map(|index| &experiment.trials[index]);
+    constraint
+        .bound_value(|metric| Some(baseline?.observation(metric)?.mean))
+        .ok_or_else(|| GeneratorError::NoBaseline { constraint: constraint.to_string() })
+}
+
 fn constraint(
     experiment: &Experiment,
     constraint: &OutcomeConstraint,
 ) -> Result<ConstraintData, GeneratorError> {
-    let baseline = experiment.baseline.map(|index| &experiment.trials[index]);
-    let bound = constraint
-        .bound_value(|metric| Some(baseline?.observation(metric)?.mean))
-        .ok_or_else(|| GeneratorError::NoBaseline { constraint: constraint.to_string() })?;
+    let bound = bound(experiment, constraint)?;
     let Series { x, outcomes } = series(experiment, constraint.weights());
     let (lower, upper) = match constraint.relation() {
         Relation::AtMost => (None, Some(bound)),

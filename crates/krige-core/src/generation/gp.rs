@@ -1,19 +1,15 @@
 //! Points that a Gaussian process finds most promising.
 
-use krige_gp::model::{ModelOptions, NoiseAssumption};
-use krige_gp::suggest::{AcquisitionKind, Problem, SuggestError, Suggested, suggest};
+use krige_gp::model::NoiseAssumption;
+use krige_gp::suggest::SuggestError;
 use serde::{Deserialize, Serialize};
 
-use super::chebyshev::scalarize;
-use super::data::{Series, constraints, pending, series, taken};
 use super::generator::{
     Generated, Generator, GeneratorError, Proposal, Request, decode, derive_seed,
 };
-use super::gp_state::{StoredModel, modelled_outcomes, newest_model};
+use super::gp_problem::GpProblem;
 use super::sobol::{is_taken, space_filling};
 use crate::experiment::Experiment;
-use crate::objective::Objective;
-use crate::trial::Prediction;
 use crate::value::Parameterization;
 
 /// What is known about the noise of values that come without a standard error.
@@ -30,7 +26,10 @@ pub enum Noise {
 }
 
 /// Proposes the points of largest (log) expected improvement under a Gaussian process, with trials under way and
-/// outcome constraints taken into account; several objectives become one by random weights (ParEGO).
+/// outcome constraints taken into account.
+///
+/// For two to four objectives it is the expected growth of the hypervolume that their front covers, above the objectives'
+/// thresholds where they are given. More objectives than that become one by random weights (ParEGO).
 ///
 /// Where no model can be fitted, it proposes a space-filling point instead and says so in the trial's record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,43 +48,16 @@ pub struct Gp {
 impl Generator for Gp {
     fn generate(&self, request: &Request<'_>) -> Result<Generated, GeneratorError> {
         let experiment = request.experiment;
-        let optimization =
-            experiment.optimization.as_ref().ok_or(GeneratorError::NoOptimization)?;
         let space = &experiment.search_space;
-        let domain = space.domain();
-        let fixed = space.fixed(request.fixed)?;
         let seed = derive_seed(experiment.seed, request.node, experiment.trials.len() as u64);
-
-        let objective = optimization.objective();
-        let Series { x, outcomes } = match objective.expressions() {
-            [only] => series(experiment, only.weights()),
-            several => scalarize(experiment, several, seed),
-        };
-        if x.is_empty() {
+        let Some(problem) = GpProblem::new(self, request)? else {
             return self.degrade(request, seed, "no trial has data for the objective".into());
-        }
-        let constraints = constraints(experiment)?;
-        let modelled = modelled_outcomes(optimization);
-        let warm = newest_model(experiment, request.node, &modelled);
-        let warm = warm.as_ref().map(StoredModel::to_engine);
-        let problem = Problem {
-            domain: &domain,
-            x: &x,
-            objective: &outcomes,
-            constraints: &constraints,
-            pending: &pending(experiment, &optimization.metrics()),
-            fixed: &fixed,
-            avoid: &taken(experiment),
-            options: ModelOptions { noise: self.noise.into(), ..ModelOptions::default() },
-            seed,
-            warm_start: warm.as_ref(),
-            remaining: self.remaining(experiment),
         };
-        let suggestions = match suggest(&problem, request.count) {
+        let (points, model) = match problem.suggest(request.count) {
             Ok(suggestions) => suggestions,
             // Fewer points are left than were asked for: take those.
             Err(SuggestError::Exhausted { found, .. }) if found > 0 => {
-                suggest(&problem, found).map_err(|_| GeneratorError::Exhausted)?
+                problem.suggest(found).map_err(|_| GeneratorError::Exhausted)?
             }
             Err(SuggestError::Exhausted { .. }) => {
                 let reason = "no point was found that was not tried already";
@@ -97,10 +69,9 @@ impl Generator for Gp {
             Err(error) => return self.degrade(request, seed, chain(&error)),
         };
 
-        let state = suggestions.model.as_ref();
-        let mut state = state.map(|model| StoredModel::from_engine(modelled, model));
+        let mut state = model;
         let mut proposals: Vec<Proposal> = Vec::new();
-        for point in &suggestions.points {
+        for point in points {
             let parameters = decode(space, &point.u, request.fixed);
             let again = is_taken(experiment, &parameters)
                 || proposals.iter().any(|proposal| proposal.parameters == parameters);
@@ -110,8 +81,8 @@ impl Generator for Gp {
             }
             proposals.push(Proposal {
                 parameters,
-                method: method(point.kind).into(),
-                prediction: prediction(objective, point),
+                method: point.method.into(),
+                prediction: point.prediction,
                 degraded: None,
                 // The first of a batch carries the model for all.
                 state: serde_json::to_value(state.take()).unwrap_or_default(),
@@ -135,7 +106,7 @@ impl Generator for Gp {
 
 impl Gp {
     /// How many more trials will be proposed; `None` once there are more than was said.
-    fn remaining(&self, experiment: &Experiment) -> Option<usize> {
+    pub(super) fn remaining(&self, experiment: &Experiment) -> Option<usize> {
         let proposed = experiment.trials.iter().filter(|trial| trial.generation().is_some());
         self.budget?.checked_sub(proposed.count()).filter(|&remaining| remaining > 0)
     }
@@ -167,24 +138,6 @@ impl From<Noise> for NoiseAssumption {
             Noise::Noisy => Self::Noisy,
         }
     }
-}
-
-const fn method(kind: AcquisitionKind) -> &'static str {
-    match kind {
-        AcquisitionKind::LogEi => "log_ei",
-        AcquisitionKind::LogNei => "log_nei",
-        AcquisitionKind::Feasibility => "feasibility",
-        AcquisitionKind::GreedyPolish => "greedy_polish",
-        AcquisitionKind::SpaceFilling => "space_filling",
-    }
-}
-
-/// What the model expects, in the units in which the objective is shown.
-fn prediction(objective: &Objective, point: &Suggested) -> Option<Prediction> {
-    let [only] = objective.expressions() else { return None };
-    let weight = only.single_metric().map_or(1.0, |(_, weight)| weight);
-    let (mean, sem) = (point.mean / weight, point.sd / weight.abs());
-    (mean.is_finite() && sem.is_finite()).then_some(Prediction { mean, sem })
 }
 
 /// An error and its causes, on one line.

@@ -2,6 +2,7 @@
 
 use krige_gp::kernel::KernelKind;
 use krige_gp::model::OutcomeState;
+use krige_gp::multi_objective::MultiModelState;
 use krige_gp::regression::Hyperparameters;
 use krige_gp::suggest::ModelState;
 use krige_gp::warp::Warp;
@@ -13,10 +14,13 @@ use crate::objective::OptimizationConfig;
 /// The models of the objective and of the outcome constraints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct StoredModel {
-    /// What is modelled: the objective, then each constraint.
+    /// What is modelled: the objective or each of several, then each constraint.
     outcomes: Vec<String>,
     objective: StoredOutcome,
     constraints: Vec<StoredOutcome>,
+    /// Of the objectives after the first, where several are modelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    others: Vec<StoredOutcome>,
 }
 
 /// The model of one outcome; all in standardized units of the unit cube.
@@ -68,12 +72,37 @@ pub(super) fn modelled_outcomes(optimization: &OptimizationConfig) -> Vec<String
     std::iter::once(optimization.objective().to_string()).chain(constraints).collect()
 }
 
+/// Each of several objectives and the constraints that are modelled, as texts.
+pub(super) fn separate_outcomes(optimization: &OptimizationConfig) -> Vec<String> {
+    let objectives = optimization.objective().expressions().iter().map(ToString::to_string);
+    objectives.chain(optimization.feasibility_constraints().map(ToString::to_string)).collect()
+}
+
 impl StoredModel {
     pub(super) fn from_engine(outcomes: Vec<String>, model: &ModelState) -> Self {
         Self {
             outcomes,
             objective: StoredOutcome::from_engine(&model.objective),
             constraints: model.constraints.iter().map(StoredOutcome::from_engine).collect(),
+            others: Vec::new(),
+        }
+    }
+
+    pub(super) fn from_multi(outcomes: Vec<String>, model: &MultiModelState) -> Option<Self> {
+        let mut objectives = model.objectives.iter().map(StoredOutcome::from_engine);
+        Some(Self {
+            outcomes,
+            objective: objectives.next()?,
+            constraints: model.constraints.iter().map(StoredOutcome::from_engine).collect(),
+            others: objectives.collect(),
+        })
+    }
+
+    pub(super) fn to_multi(&self) -> MultiModelState {
+        let objectives = std::iter::once(&self.objective).chain(&self.others);
+        MultiModelState {
+            objectives: objectives.map(StoredOutcome::to_engine).collect(),
+            constraints: self.constraints.iter().map(StoredOutcome::to_engine).collect(),
         }
     }
 

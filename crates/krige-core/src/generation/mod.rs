@@ -10,6 +10,7 @@ mod data;
 mod dispatch;
 mod generator;
 mod gp;
+mod gp_problem;
 mod gp_state;
 mod node;
 mod sobol;
