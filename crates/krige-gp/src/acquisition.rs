@@ -13,6 +13,11 @@ pub trait Acquisition {
     /// Returns the value at `u`, shape `[d]`.
     fn value(&self, u: &[f64]) -> f64;
 
+    /// Returns the values at the rows of `points`, shape `[.][d]`; many together cost less than one by one.
+    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        points.iter().map(|u| self.value(u)).collect()
+    }
+
     /// Returns the value at `u` and adds `weight` times the gradient to `gradient`, both shape `[d]`.
     /// Categorical coordinates have no gradient.
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64;
@@ -27,6 +32,16 @@ pub struct WeightedSum<'a> {
 impl Acquisition for WeightedSum<'_> {
     fn value(&self, u: &[f64]) -> f64 {
         self.terms.iter().map(|(weight, term)| weight * term.value(u)).sum()
+    }
+
+    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        let mut sums = vec![0.0; points.len()];
+        for (weight, term) in &self.terms {
+            for (sum, value) in sums.iter_mut().zip(term.values(points)) {
+                *sum += weight * value;
+            }
+        }
+        sums
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {

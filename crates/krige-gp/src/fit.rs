@@ -3,12 +3,13 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::covariance::Covariance;
 use crate::kernel::KernelKind;
 use crate::linalg::NotPositiveDefinite;
 use crate::observations::Observations;
 use crate::optimize::lbfgsb::LbfgsB;
 use crate::priors::{NOISE_CEILING, OUTPUTSCALE_RANGE, Priors};
-use crate::regression::{Hyperparameters, Mean, log_marginal_likelihood};
+use crate::regression::{Hyperparameters, Mean, likelihood};
 use crate::sampling::normal;
 
 /// Below this many points the posterior of the hyperparameters often has several modes.
@@ -128,8 +129,9 @@ impl<'a> MapEstimate<'a> {
         solver.gradient_tolerance = self.gradient_tolerance;
         solver.value_tolerance = self.value_tolerance;
         let mut failure = None;
-        let minimum =
-            solver.minimize(&theta, |theta, gradient| match self.log_posterior(theta, gradient) {
+        let mut covariance = Covariance::new(&self.data.X);
+        let minimum = solver.minimize(&theta, |theta, gradient| {
+            match self.log_posterior(theta, &mut covariance, gradient) {
                 Ok(value) => {
                     gradient.iter_mut().for_each(|g| *g = -*g);
                     -value
@@ -138,7 +140,8 @@ impl<'a> MapEstimate<'a> {
                     failure = Some(error);
                     f64::INFINITY
                 }
-            });
+            }
+        });
         if !minimum.value.is_finite() {
             let row_of = |error: Option<NotPositiveDefinite>| {
                 error.unwrap_or(NotPositiveDefinite { row: 0, pivot: f64::NAN, jitter: 0.0 })
@@ -167,12 +170,13 @@ impl<'a> MapEstimate<'a> {
     fn log_posterior(
         &self,
         theta: &[f64],
+        covariance: &mut Covariance,
         gradient: &mut [f64],
     ) -> Result<f64, NotPositiveDefinite> {
         let d = self.categorical.len();
         let hyperparameters = self.unpack(theta);
         let likelihood =
-            log_marginal_likelihood(self.data, &hyperparameters, self.categorical, Mean::Profiled)?;
+            likelihood(self.data, covariance, &hyperparameters, self.categorical, Mean::Profiled)?;
         let mut value = likelihood.value;
         for (k, lengthscale) in hyperparameters.lengthscales.iter().enumerate() {
             let (density, derivative) = self.priors.lengthscale.log_density(*lengthscale);

@@ -1,7 +1,7 @@
 //! Fits against reference values.
 
 use super::*;
-use crate::regression::GaussianProcess;
+use crate::regression::{GaussianProcess, log_marginal_likelihood};
 use crate::sobol::Sobol;
 use crate::warp::moments;
 
@@ -106,13 +106,14 @@ fn gradient_matches_central_differences() {
             Some(_) => theta.to_vec(),
             None => [&theta[..3], &theta[4..]].concat(),
         };
+        let mut covariance = Covariance::new(&data.X);
         let mut gradient = vec![0.0; theta.len()];
-        problem.log_posterior(&theta, &mut gradient).unwrap();
+        problem.log_posterior(&theta, &mut covariance, &mut gradient).unwrap();
         for k in 0..theta.len() {
-            let value = |step: f64| {
+            let mut value = |step: f64| {
                 let mut moved = theta.clone();
                 moved[k] += step;
-                problem.log_posterior(&moved, &mut vec![0.0; theta.len()]).unwrap()
+                problem.log_posterior(&moved, &mut covariance, &mut vec![0.0; theta.len()]).unwrap()
             };
             let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
             assert!((gradient[k] - slope).abs() < 1e-5 * (1.0 + slope.abs()), "{k}");

@@ -5,7 +5,8 @@
 
 use nalgebra::DMatrix;
 
-use crate::linalg::column;
+use crate::lanes::{LANES, Lanes, Tile, ZERO, add_product, exp_negative, panels, sum};
+use crate::linalg::panels::RowPanels;
 
 /// The shape of the covariance as a function of distance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,145 +30,272 @@ pub struct Kernel {
     pub categorical: Vec<bool>,
 }
 
+/// Categorical coordinates no further apart than this name the same level.
+const SAME_LEVEL: f64 = 1e-9;
+
 /// Whether two categorical coordinates name different levels.
 pub(crate) fn differs(a: f64, b: f64) -> bool {
-    (a - b).abs() > 1e-9
+    (a - b).abs() > SAME_LEVEL
+}
+
+/// Points in panels of eight: for each panel and dimension, the eight coordinates. The last panel is filled
+/// up with points at the origin.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PointPanels {
+    n: usize,
+    d: usize,
+    data: Vec<Lanes>,
+}
+
+impl PointPanels {
+    /// Arranges the rows of `X`, shape `[n, d]`.
+    pub(crate) fn new(X: &DMatrix<f64>) -> Self {
+        let (n, d) = X.shape();
+        let mut data = vec![[0.0; LANES]; panels(n) * d];
+        for k in 0..d {
+            for (i, x) in X.column(k).iter().enumerate() {
+                data[i / LANES * d + k][i % LANES] = *x;
+            }
+        }
+        Self { n, d, data }
+    }
+
+    /// Returns the number of points n.
+    pub(crate) fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Returns the coordinates of eight points, shape `[d]`.
+    #[inline(always)]
+    pub(crate) fn panel(&self, I: usize) -> &[Lanes] {
+        &self.data[I * self.d..(I + 1) * self.d]
+    }
+}
+
+/// The square of a difference, or for categorical coordinates `weight` if there is one.
+#[inline(always)]
+fn square_or(weight: Option<f64>, difference: f64) -> f64 {
+    match weight {
+        None => difference * difference,
+        Some(weight) => {
+            if difference.abs() > SAME_LEVEL {
+                weight
+            } else {
+                0.0
+            }
+        }
+    }
 }
 
 impl Kernel {
-    /// Returns the variance and the slope at `r2`: `k` and `h = -2 dk/dr2`.
-    fn at(&self, r2: f64) -> (f64, f64) {
-        match self.kind {
-            KernelKind::Matern52 => {
-                let s = (5.0 * r2).sqrt();
-                let e = self.outputscale * (-s).exp();
-                ((1.0 + s + s * s / 3.0) * e, 5.0 / 3.0 * (1.0 + s) * e)
-            }
-            KernelKind::Rbf => {
-                let k = self.outputscale * (-0.5 * r2).exp();
-                (k, k)
+    /// What a difference in categorical dimension k contributes to `r2`; `None` for ordered dimensions.
+    #[inline(always)]
+    fn mismatch(&self, k: usize) -> Option<f64> {
+        let lengthscale = self.lengthscales[k];
+        self.categorical[k].then(|| 1.0 / (lengthscale * lengthscale))
+    }
+
+    /// What coordinates of dimension k are multiplied with before they are compared.
+    #[inline(always)]
+    fn scale(&self, k: usize) -> f64 {
+        if self.categorical[k] { 1.0 } else { 1.0 / self.lengthscales[k] }
+    }
+
+    /// Writes `points` in units of the lengthscales.
+    pub(crate) fn scale_points(&self, points: &PointPanels, out: &mut PointPanels) {
+        out.clone_from(points);
+        for panel in out.data.chunks_exact_mut(points.d.max(1)) {
+            for (k, x) in panel.iter_mut().enumerate() {
+                let scale = self.scale(k);
+                x.iter_mut().for_each(|x| *x *= scale);
             }
         }
     }
 
-    /// Writes `r2` between `u`, shape `[d]`, and the rows `from..` of `X`, shape `[n, d]`.
-    fn squared_distances(
-        &self,
-        u: impl Fn(usize) -> f64,
-        X: &DMatrix<f64>,
-        from: usize,
-        r2: &mut [f64],
-    ) {
-        r2.fill(0.0);
-        for (k, lengthscale) in self.lengthscales.iter().enumerate() {
-            let (u, x) = (u(k), column(X, k, from));
-            let weight = 1.0 / (lengthscale * lengthscale);
-            if self.categorical[k] {
-                for (r2, x) in r2.iter_mut().zip(x) {
-                    *r2 += if differs(u, *x) { weight } else { 0.0 };
-                }
-            } else {
-                for (r2, x) in r2.iter_mut().zip(x) {
-                    let difference = u - x;
-                    *r2 += weight * difference * difference;
+    /// Returns `u`, shape `[d]`, in units of the lengthscales.
+    pub(crate) fn scale_point(&self, u: &[f64]) -> Vec<f64> {
+        u.iter().enumerate().map(|(k, u)| u * self.scale(k)).collect()
+    }
+
+    /// Returns the variance and the slope at `r2`: `k` and `h = -2 dk/dr2`.
+    #[inline(always)]
+    fn at(&self, r2: Lanes) -> (Lanes, Lanes) {
+        let mut k = [0.0; LANES];
+        let mut h = [0.0; LANES];
+        match self.kind {
+            KernelKind::Matern52 => {
+                let s = r2.map(|r2| (5.0 * r2).sqrt());
+                let e = exp_negative(s.map(|s| -s));
+                for i in 0..LANES {
+                    // Beyond this the exponential has long stopped to decrease.
+                    let s = if s[i] < 1e3 { s[i] } else { 1e3 };
+                    let e = self.outputscale * e[i];
+                    k[i] = ((1.0 + s) + s * s * (1.0 / 3.0)) * e;
+                    h[i] = 5.0 / 3.0 * (1.0 + s) * e;
                 }
             }
+            KernelKind::Rbf => {
+                let e = exp_negative(r2.map(|r2| -0.5 * r2));
+                for i in 0..LANES {
+                    k[i] = self.outputscale * e[i];
+                    h[i] = k[i];
+                }
+            }
+        }
+        (k, h)
+    }
+
+    /// Returns `r2` between the points of two panels in units of the lengthscales: `out[j][i]` between the
+    /// i-th of `a` and the j-th of `b`.
+    #[inline(always)]
+    fn squared_distances(&self, a: &[Lanes], b: &[Lanes]) -> Tile {
+        let mut out = ZERO;
+        for half in [0, LANES / 2] {
+            let mut rows = [[0.0; LANES]; LANES / 2];
+            for (k, (a, b)) in a.iter().zip(b).enumerate() {
+                let weight = self.mismatch(k);
+                for j in 0..LANES / 2 {
+                    for i in 0..LANES {
+                        rows[j][i] += square_or(weight, a[i] - b[half + j]);
+                    }
+                }
+            }
+            out[half..half + LANES / 2].copy_from_slice(&rows);
+        }
+        out
+    }
+
+    /// Writes the covariances `k` between `u`, shape `[d]`, and `points`, both in units of the lengthscales,
+    /// and the slopes `h = -2 dk/dr2`. What belongs to no point is 0 in `k`.
+    #[inline(always)]
+    pub(crate) fn cross_panels(
+        &self,
+        u: &[f64],
+        points: &PointPanels,
+        k: &mut Vec<Lanes>,
+        h: &mut Vec<Lanes>,
+    ) {
+        k.clear();
+        h.clear();
+        for I in 0..panels(points.len()) {
+            let mut r2 = [0.0; LANES];
+            for (dimension, (u, x)) in u.iter().zip(points.panel(I)).enumerate() {
+                let weight = self.mismatch(dimension);
+                for i in 0..LANES {
+                    r2[i] += square_or(weight, x[i] - u);
+                }
+            }
+            let (k_I, h_I) = self.at(r2);
+            k.push(k_I);
+            h.push(h_I);
+        }
+        k.as_flattened_mut()[points.len()..].fill(0.0);
+    }
+
+    /// Writes the covariances between eight points, whose coordinates in units of the lengthscales are `u`,
+    /// shape `[d]`, and `points`: `k[j]` holds those of the j-th one.
+    #[inline(always)]
+    pub(crate) fn cross_block(&self, u: &[Lanes], points: &PointPanels, k: &mut Vec<Lanes>) {
+        k.clear();
+        for J in 0..panels(points.len()) {
+            let r2 = self.squared_distances(u, points.panel(J));
+            k.extend(r2.iter().map(|r2| self.at(*r2).0));
+        }
+        k[points.len()..].fill([0.0; LANES]);
+    }
+
+    /// Writes the lower triangles of the covariances and the slopes `h = -2 dk/dr2` among `points` in units
+    /// of the lengthscales. Beyond them `K` is the identity and `H` is 0.
+    #[inline(always)]
+    pub(crate) fn gram(&self, points: &PointPanels, K: &mut RowPanels, H: &mut RowPanels) {
+        let n = points.len();
+        K.reshape(n);
+        H.reshape(n);
+        for I in 0..panels(n) {
+            let (K, H) = (K.panel_mut(I), H.panel_mut(I));
+            for J in 0..=I {
+                let r2 = self.squared_distances(points.panel(I), points.panel(J));
+                for j in 0..LANES {
+                    (K[LANES * J + j], H[LANES * J + j]) = self.at(r2[j]);
+                }
+            }
+            for i in n.saturating_sub(LANES * I)..LANES {
+                for j in 0..LANES * (I + 1) {
+                    (K[j][i], H[j][i]) = (0.0, 0.0);
+                }
+                K[LANES * I + i] = std::array::from_fn(|other| f64::from(u8::from(other == i)));
+                H[LANES * I + i] = [0.0; LANES];
+            }
+        }
+    }
+
+    /// Adds, per dimension, `sum_ij G[j][i] r2_ij,k` to `sums`, shape `[d]`, where `r2_ij,k` is the
+    /// contribution of dimension k to the squared distance of the i-th point of `a` and the j-th of `b`.
+    #[inline(always)]
+    pub(crate) fn add_weighted_distances(
+        &self,
+        G: &Tile,
+        a: &[Lanes],
+        b: &[Lanes],
+        sums: &mut [Lanes],
+    ) {
+        for (k, (sum, (a, b))) in sums.iter_mut().zip(a.iter().zip(b)).enumerate() {
+            let weight = self.mismatch(k);
+            let mut parts = *sum;
+            for j in 0..LANES {
+                for i in 0..LANES {
+                    parts[i] += G[j][i] * square_or(weight, a[i] - b[j]);
+                }
+            }
+            *sum = parts;
         }
     }
 
     /// Returns the covariances `k` between `u`, shape `[d]`, and the rows of `X`, shape `[n, d]`, and the
     /// slopes `h = -2 dk/dr2`. Both have shape `[n]`.
     pub fn cross(&self, u: &[f64], X: &DMatrix<f64>) -> (Vec<f64>, Vec<f64>) {
-        let mut k = vec![0.0; X.nrows()];
-        self.squared_distances(|k| u[k], X, 0, &mut k);
-        let mut h = vec![0.0; k.len()];
-        for (k, h) in k.iter_mut().zip(&mut h) {
-            (*k, *h) = self.at(*k);
-        }
-        (k, h)
-    }
-
-    /// Returns the lower triangles of the covariances and the slopes `h = -2 dk/dr2` among the rows of `X`,
-    /// shape `[n, d]`. Both have shape `[n, n]`.
-    pub fn gram(&self, X: &DMatrix<f64>) -> (DMatrix<f64>, DMatrix<f64>) {
+        let mut points = PointPanels::default();
+        self.scale_points(&PointPanels::new(X), &mut points);
+        let (mut k, mut h) = (Vec::new(), Vec::new());
+        self.cross_panels(&self.scale_point(u), &points, &mut k, &mut h);
         let n = X.nrows();
-        let mut K = DMatrix::zeros(n, n);
-        let mut H = DMatrix::zeros(n, n);
-        for j in 0..n {
-            let k = &mut K.as_mut_slice()[j * n + j..(j + 1) * n];
-            let h = &mut H.as_mut_slice()[j * n + j..(j + 1) * n];
-            self.squared_distances(|dimension| X[(j, dimension)], X, j, k);
-            for (k, h) in k.iter_mut().zip(h) {
-                (*k, *h) = self.at(*k);
-            }
-        }
-        (K, H)
+        (k.as_flattened()[..n].to_vec(), h.as_flattened()[..n].to_vec())
     }
 
     /// Adds the gradient with respect to `u` of `sum_i weights_i k(u, x_i)`, given the slopes `h`, to
-    /// `gradient`, shape `[d]`. Categorical dimensions have no gradient.
-    pub fn add_gradient(
+    /// `gradient`, shape `[d]`. `u` and `points` are in units of the lengthscales. Categorical dimensions have
+    /// no gradient.
+    #[inline(always)]
+    pub(crate) fn add_gradient(
         &self,
         u: &[f64],
-        X: &DMatrix<f64>,
-        h: &[f64],
-        weights: &[f64],
+        points: &PointPanels,
+        h: &[Lanes],
+        weights: &[Lanes],
         gradient: &mut [f64],
     ) {
-        let weighted: Vec<f64> = weights.iter().zip(h).map(|(w, h)| w * h).collect();
-        for (k, lengthscale) in self.lengthscales.iter().enumerate() {
+        let mut sums = vec![[0.0; LANES]; points.d];
+        for (I, (h, weights)) in h.iter().zip(weights).enumerate() {
+            let mut weighted = [0.0; LANES];
+            add_product(&mut weighted, h, weights);
+            for (sum, (u, x)) in sums.iter_mut().zip(u.iter().zip(points.panel(I))) {
+                for i in 0..LANES {
+                    sum[i] += weighted[i] * (x[i] - u);
+                }
+            }
+        }
+        for (k, sums) in sums.iter().enumerate() {
             if !self.categorical[k] {
-                let x = column(X, k, 0);
-                let sum: f64 = weighted.iter().zip(x).map(|(w, x)| w * (u[k] - x)).sum();
-                gradient[k] -= sum / (lengthscale * lengthscale);
+                gradient[k] += sum(*sums) / self.lengthscales[k];
             }
         }
     }
-
-    /// Returns, per dimension, `sum_ij G_ij r2_ij,k` with `r2_ij,k` the contribution of dimension k, for a
-    /// symmetric `G` of which the strict lower triangle is read. Shape `[d]`.
-    ///
-    /// With `G = W * H` elementwise this is twice the gradient of the log likelihood with respect to the
-    /// log lengthscales.
-    pub fn weighted_distances(&self, G: &DMatrix<f64>, X: &DMatrix<f64>) -> Vec<f64> {
-        let n = X.nrows();
-        let mut sums = vec![0.0; self.lengthscales.len()];
-        for j in 0..n {
-            let g = column(G, j, j + 1);
-            for (k, sum) in sums.iter_mut().enumerate() {
-                let (u, x) = (X[(j, k)], column(X, k, j + 1));
-                *sum += if self.categorical[k] {
-                    g.iter().zip(x).map(|(g, x)| if differs(u, *x) { *g } else { 0.0 }).sum::<f64>()
-                } else {
-                    weighted_squares(g, x, u)
-                };
-            }
-        }
-        for (sum, lengthscale) in sums.iter_mut().zip(&self.lengthscales) {
-            *sum *= 2.0 / (lengthscale * lengthscale);
-        }
-        sums
-    }
-}
-
-/// Returns `sum_i g_i (x_i - u)^2`, in four interleaved parts.
-fn weighted_squares(g: &[f64], x: &[f64], u: f64) -> f64 {
-    let mut parts = [0.0; 4];
-    let (g_chunks, x_chunks) = (g.chunks_exact(4), x.chunks_exact(4));
-    let term = |g: f64, x: f64| g * (x - u) * (x - u);
-    let rest: f64 =
-        g_chunks.remainder().iter().zip(x_chunks.remainder()).map(|(g, x)| term(*g, *x)).sum();
-    for (g, x) in g_chunks.zip(x_chunks) {
-        for i in 0..4 {
-            parts[i] += term(g[i], x[i]);
-        }
-    }
-    (parts[0] + parts[1]) + (parts[2] + parts[3]) + rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::to_panels;
     use proptest::prelude::*;
 
     fn kernel(kind: KernelKind) -> Kernel {
@@ -176,6 +304,76 @@ mod tests {
             lengthscales: vec![0.3, 0.7, 1.5],
             outputscale: 2.0,
             categorical: vec![false, false, true],
+        }
+    }
+
+    fn scaled(kernel: &Kernel, X: &DMatrix<f64>) -> PointPanels {
+        let mut out = PointPanels::default();
+        kernel.scale_points(&PointPanels::new(X), &mut out);
+        out
+    }
+
+    /// The lower triangles of covariances and slopes.
+    fn gram(kernel: &Kernel, X: &DMatrix<f64>) -> (DMatrix<f64>, DMatrix<f64>) {
+        let (mut K, mut H) = (RowPanels::default(), RowPanels::default());
+        kernel.gram(&scaled(kernel, X), &mut K, &mut H);
+        let n = X.nrows();
+        let unpack = |M: &RowPanels| {
+            DMatrix::from_fn(n, n, |i, j| if j <= i { M.panel(i / 8)[j][i % 8] } else { 0.0 })
+        };
+        (unpack(&K), unpack(&H))
+    }
+
+    /// Covariance and slope between `u` and row j of `X`, as written in the literature.
+    fn plain(kernel: &Kernel, u: &[f64], X: &DMatrix<f64>, j: usize) -> (f64, f64) {
+        let term = |k: usize| {
+            let difference = u[k] - X[(j, k)];
+            let categorical = f64::from(u8::from(differs(u[k], X[(j, k)])));
+            let squared = if kernel.categorical[k] { categorical } else { difference * difference };
+            squared / kernel.lengthscales[k].powi(2)
+        };
+        let r2: f64 = (0..u.len()).map(term).sum();
+        let s = (5.0 * r2).sqrt();
+        let (k, h) = match kernel.kind {
+            KernelKind::Rbf => ((-0.5 * r2).exp(), (-0.5 * r2).exp()),
+            KernelKind::Matern52 => {
+                ((1.0 + s + s * s / 3.0) * (-s).exp(), 5.0 / 3.0 * (1.0 + s) * (-s).exp())
+            }
+        };
+        (kernel.outputscale * k, kernel.outputscale * h)
+    }
+
+    /// Sizes around and between multiples of eight, and a block of eight points against single ones.
+    #[test]
+    fn panels_agree_with_the_formula() {
+        for n in 1..=40 {
+            let X = DMatrix::from_fn(n, 3, |i, k| match k {
+                2 => (i % 3) as f64,
+                _ => (0.5 + 0.5 * ((i * 7 + k * 3) as f64).sin()).abs(),
+            });
+            for kind in [KernelKind::Matern52, KernelKind::Rbf] {
+                let kernel = kernel(kind);
+                let (K, H) = gram(&kernel, &X);
+                let points = scaled(&kernel, &X);
+                let at: Vec<Vec<f64>> =
+                    (0..8).map(|p| vec![0.1 * p as f64, 0.7, (p % 2) as f64]).collect();
+                let block: Vec<Lanes> = (0..3)
+                    .map(|k| std::array::from_fn(|p| kernel.scale_point(&at[p])[k]))
+                    .collect();
+                let mut together = Vec::new();
+                kernel.cross_block(&block, &points, &mut together);
+                for i in 0..n {
+                    let u: Vec<f64> = X.row(i).iter().copied().collect();
+                    for j in 0..=i {
+                        let (k, h) = plain(&kernel, &u, &X, j);
+                        assert!((K[(i, j)] - k).abs() < 1e-14 && (H[(i, j)] - h).abs() < 1e-14);
+                    }
+                    for p in 0..8 {
+                        assert_eq!(together[i][p], kernel.cross(&at[p], &X).0[i]);
+                    }
+                }
+                assert!(together[n..].iter().all(|k| *k == [0.0; LANES]));
+            }
         }
     }
 
@@ -206,14 +404,18 @@ mod tests {
             });
             for kind in [KernelKind::Matern52, KernelKind::Rbf] {
                 let kernel = kernel(kind);
-                let (K, _) = kernel.gram(&X);
+                let (K, H) = gram(&kernel, &X);
                 let full = DMatrix::from_fn(rows.len(), rows.len(), |i, j| K[(i.max(j), i.min(j))]);
                 prop_assert!(full.clone().symmetric_eigenvalues().min() > -1e-12);
                 for i in 0..rows.len() {
                     let u: Vec<f64> = X.row(i).iter().copied().collect();
-                    let (k, _) = kernel.cross(&u, &X);
+                    let (k, h) = kernel.cross(&u, &X);
                     for j in 0..rows.len() {
                         prop_assert!((k[j] - full[(i, j)]).abs() < 1e-14);
+                        prop_assert!((h[j] - H[(i.max(j), i.min(j))]).abs() < 1e-14);
+                        let (plain_k, plain_h) = plain(&kernel, &u, &X, j);
+                        prop_assert!((k[j] - plain_k).abs() < 1e-14);
+                        prop_assert!((h[j] - plain_h).abs() < 1e-14);
                     }
                 }
             }
@@ -234,7 +436,9 @@ mod tests {
                 let point = [u[0], u[1], 1.0];
                 let (_, h) = kernel.cross(&point, &X);
                 let mut gradient = [0.0; 3];
-                kernel.add_gradient(&point, &X, &h, &weights, &mut gradient);
+                let (points, at) = (scaled(&kernel, &X), kernel.scale_point(&point));
+                let (h, weights) = (to_panels(&h), to_panels(&weights));
+                kernel.add_gradient(&at, &points, &h, &weights, &mut gradient);
                 for k in 0..2 {
                     let (mut up, mut down) = (point, point);
                     up[k] += 1e-6;

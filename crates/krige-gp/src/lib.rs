@@ -57,9 +57,11 @@
 
 pub mod acquisition;
 mod chooser;
+mod covariance;
 pub mod domain;
 pub mod fit;
 pub mod kernel;
+mod lanes;
 pub mod linalg;
 pub mod model;
 pub mod multi_objective;
@@ -75,4 +77,5 @@ mod sampling;
 pub mod sobol;
 pub mod special;
 pub mod suggest;
+mod vectorize;
 pub mod warp;

@@ -3,6 +3,8 @@
 use nalgebra::DMatrix;
 use thiserror::Error;
 
+pub(crate) mod panels;
+
 /// A matrix has no Cholesky factor, even with the largest jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[error(
@@ -27,19 +29,44 @@ pub struct Cholesky {
     pub jitter: f64,
 }
 
+/// The jitters to try on the diagonal: none, then 1e-9 to 1e-4 of its size in steps of ten.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JitterLadder {
+    scale: f64,
+    jitter: f64,
+}
+
+impl JitterLadder {
+    /// Starts without jitter, for a diagonal of about the size `scale`.
+    pub(crate) fn new(scale: f64) -> Self {
+        Self { scale, jitter: 0.0 }
+    }
+
+    /// Returns the jitter to try now.
+    pub(crate) fn jitter(self) -> f64 {
+        self.jitter
+    }
+
+    /// Goes on to the next jitter, after `pivot` was found in `row`, unless there is none.
+    pub(crate) fn climb(&mut self, row: usize, pivot: f64) -> Result<(), NotPositiveDefinite> {
+        if self.jitter >= 0.9e-4 * self.scale || !pivot.is_finite() {
+            return Err(NotPositiveDefinite { row, pivot, jitter: self.jitter });
+        }
+        self.jitter = if self.jitter == 0.0 { 1e-9 * self.scale } else { self.jitter * 10.0 };
+        Ok(())
+    }
+}
+
 /// Factorizes a symmetric matrix, shape `[n, n]`, of which only the lower triangle is read.
 ///
 /// When a pivot is not positive, a jitter from 1e-9 to 1e-4 of `scale` (the size of a diagonal element)
 /// is tried in steps of ten; the one used is reported.
 pub fn cholesky(K: &DMatrix<f64>, scale: f64) -> Result<Cholesky, NotPositiveDefinite> {
-    let mut jitter = 0.0;
+    let mut ladder = JitterLadder::new(scale);
     loop {
-        match factorize(K, jitter) {
-            Ok(L) => return Ok(Cholesky { L, jitter }),
-            Err(failure) if jitter >= 0.9e-4 * scale || !failure.pivot.is_finite() => {
-                return Err(failure);
-            }
-            Err(_) => jitter = if jitter == 0.0 { 1e-9 * scale } else { jitter * 10.0 },
+        match factorize(K, ladder.jitter()) {
+            Ok(L) => return Ok(Cholesky { L, jitter: ladder.jitter() }),
+            Err(failure) => ladder.climb(failure.row, failure.pivot)?,
         }
     }
 }

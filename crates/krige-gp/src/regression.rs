@@ -4,12 +4,16 @@ use std::f64::consts::PI;
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::kernel::{Kernel, KernelKind};
-use crate::linalg::{
-    Cholesky, NotPositiveDefinite, axpy, cholesky, column, dot, inverse_from_factor, inverse_lower,
-    multiply_lower, multiply_lower_transposed,
+use crate::covariance::Covariance;
+use crate::kernel::{Kernel, KernelKind, PointPanels};
+use crate::lanes::{LANES, Lanes, Tile, ZERO, add_product, add_scaled, sum, to_panels, transposed};
+use crate::linalg::NotPositiveDefinite;
+use crate::linalg::panels::{
+    ColumnPanels, RowPanels, by_columns, by_rows, inner, multiply, multiply_block,
+    multiply_transposed, squared_columns,
 };
 use crate::observations::Observations;
+use crate::vectorize::{Vectorized, widest};
 
 /// Noise below this share of the outputscale is raised to it, to keep the factorization meaningful.
 const RELATIVE_NOISE_FLOOR: f64 = 1e-10;
@@ -56,12 +60,16 @@ pub struct Likelihood {
 pub struct GaussianProcess {
     kernel: Kernel,
     X: DMatrix<f64>,
+    /// The inputs in units of the lengthscales.
+    points: PointPanels,
     residual: DVector<f64>,
     noise: Vec<f64>,
     mean: f64,
     profiled: bool,
-    L_inverse: DMatrix<f64>,
-    alpha: Vec<f64>,
+    /// `L^-1`, both ways; beyond the matrix it is 0.
+    rows: RowPanels,
+    columns: ColumnPanels,
+    alpha: Vec<Lanes>,
     jitter: f64,
 }
 
@@ -72,10 +80,19 @@ pub struct Posterior {
     pub mean: f64,
     /// Variance of the function (without noise), positive.
     pub variance: f64,
-    /// Slopes of the kernel, shape `[n]`.
-    h: Vec<f64>,
-    /// `L^-1 k`, shape `[n]`.
-    t: Vec<f64>,
+    /// Slopes of the kernel.
+    h: Vec<Lanes>,
+    /// `L^-1 k`.
+    t: Vec<Lanes>,
+}
+
+/// The posteriors at eight points.
+#[derive(Debug, Clone)]
+pub(crate) struct PosteriorBlock {
+    pub(crate) mean: Lanes,
+    pub(crate) variance: Lanes,
+    /// `L^-1 k`: for each panel and point eight rows.
+    t: Vec<Tile>,
 }
 
 /// The noise of each row, and whether it is held at the floor (and so moves with the outputscale).
@@ -91,43 +108,28 @@ fn noise(data: &Observations, hyperparameters: &Hyperparameters) -> (Vec<f64>, V
         .unzip()
 }
 
-struct Factor {
-    H: DMatrix<f64>,
-    L: DMatrix<f64>,
-    L_inverse: DMatrix<f64>,
-    noise: Vec<f64>,
-    at_floor: Vec<bool>,
-    jitter: f64,
+/// What is left of the outputs once mean and covariance are taken out.
+struct Residuals {
     mean: f64,
-    /// `L^-1 (y - mean)`, shape `[n]`.
-    whitened: Vec<f64>,
-    alpha: Vec<f64>,
+    /// `L^-1 (y - mean)`.
+    whitened: Vec<Lanes>,
+    alpha: Vec<Lanes>,
 }
 
-fn factorize(
-    data: &Observations,
-    kernel: &Kernel,
-    hyperparameters: &Hyperparameters,
-    mean: Mean,
-) -> Result<Factor, NotPositiveDefinite> {
-    let n = data.len();
-    let (mut K, H) = kernel.gram(&data.X);
-    let (noise, at_floor) = noise(data, hyperparameters);
-    for (i, noise) in noise.iter().enumerate() {
-        K[(i, i)] += noise;
-    }
-    let Cholesky { L, jitter } = cholesky(&K, kernel.outputscale)?;
-    let L_inverse = inverse_lower(&L);
-    let white_y = multiply_lower(&L_inverse, data.y.as_slice());
-    let white_one = multiply_lower(&L_inverse, &vec![1.0; n]);
+fn residuals(data: &Observations, covariance: &Covariance, mean: Mean) -> Residuals {
+    let mut whitened = to_panels(data.y.as_slice());
+    let mut ones = to_panels(&vec![1.0; data.len()]);
+    covariance.whiten(&mut whitened);
+    covariance.whiten(&mut ones);
     let mean = match mean {
         Mean::Fixed(mean) => mean,
-        Mean::Profiled => dot(&white_one, &white_y) / dot(&white_one, &white_one),
+        Mean::Profiled => inner(&ones, &whitened) / inner(&ones, &ones),
     };
-    let mut whitened = white_y;
-    axpy(-mean, &white_one, &mut whitened);
-    let alpha = multiply_lower_transposed(&L_inverse, &whitened);
-    Ok(Factor { H, L, L_inverse, noise, at_floor, jitter, mean, whitened, alpha })
+    for (whitened, one) in whitened.iter_mut().zip(&ones) {
+        add_scaled(whitened, -mean, one);
+    }
+    let alpha = covariance.color(&whitened);
+    Residuals { mean, whitened, alpha }
 }
 
 fn kernel_of(hyperparameters: &Hyperparameters, categorical: &[bool]) -> Kernel {
@@ -146,31 +148,35 @@ pub fn log_marginal_likelihood(
     categorical: &[bool],
     mean: Mean,
 ) -> Result<Likelihood, NotPositiveDefinite> {
+    let mut covariance = Covariance::new(&data.X);
+    likelihood(data, &mut covariance, hyperparameters, categorical, mean)
+}
+
+/// As [`log_marginal_likelihood`], with a `covariance` made for the inputs of `data`.
+pub(crate) fn likelihood(
+    data: &Observations,
+    covariance: &mut Covariance,
+    hyperparameters: &Hyperparameters,
+    categorical: &[bool],
+    mean: Mean,
+) -> Result<Likelihood, NotPositiveDefinite> {
     let n = data.len();
     let kernel = kernel_of(hyperparameters, categorical);
-    let Factor { H, L, L_inverse, noise, at_floor, whitened, alpha, .. } =
-        factorize(data, &kernel, hyperparameters, mean)?;
-    let mut value = -0.5 * dot(&whitened, &whitened)
-        - (0..n).map(|i| L[(i, i)].ln()).sum::<f64>()
-        - 0.5 * n as f64 * (2.0 * PI).ln();
-
+    let (noise, at_floor) = noise(data, hyperparameters);
+    covariance.factorize(&kernel, &noise)?;
+    let Residuals { whitened, alpha, .. } = residuals(data, covariance, mean);
+    let squares = inner(&whitened, &whitened);
+    let mut value =
+        -0.5 * squares - covariance.log_determinant() - 0.5 * n as f64 * (2.0 * PI).ln();
     // With W = alpha alpha^T - K^-1 the derivative with respect to anything in K is tr(W dK) / 2.
-    let K_inverse = inverse_from_factor(&L_inverse);
-    let mut G = H;
-    for j in 0..n {
-        let inverse = column(&K_inverse, j, j + 1);
-        let g = &mut G.as_mut_slice()[j * n + j + 1..(j + 1) * n];
-        for (g, (inverse, alpha_i)) in g.iter_mut().zip(inverse.iter().zip(&alpha[j + 1..])) {
-            *g *= alpha_i * alpha[j] - inverse;
-        }
-    }
-    let lengthscales = kernel.weighted_distances(&G, &data.X).iter().map(|g| 0.5 * g).collect();
+    let (lengthscales, K_inverse) = covariance.gradient(&kernel, &alpha);
+    let (alpha, K_inverse) = (alpha.as_flattened(), K_inverse.as_flattened());
 
     // tr(W (K - noise)) without the matrix product: tr(W K) = alpha . (y - mean) - n.
-    let mut outputscale = 0.5 * (dot(&whitened, &whitened) - n as f64);
+    let mut outputscale = 0.5 * (squares - n as f64);
     let mut noise_variance = 0.0;
     for i in 0..n {
-        let part = 0.5 * (alpha[i] * alpha[i] - K_inverse[(i, i)]) * noise[i];
+        let part = 0.5 * (alpha[i] * alpha[i] - K_inverse[i]) * noise[i];
         outputscale -= part;
         if at_floor[i] {
             outputscale += part;
@@ -201,17 +207,23 @@ impl GaussianProcess {
         mean: Mean,
     ) -> Result<Self, NotPositiveDefinite> {
         let kernel = kernel_of(hyperparameters, categorical);
-        let factor = factorize(data, &kernel, hyperparameters, mean)?;
+        let (noise, _) = noise(data, hyperparameters);
+        let mut covariance = Covariance::new(&data.X);
+        covariance.factorize(&kernel, &noise)?;
+        let Residuals { mean: estimate, alpha, .. } = residuals(data, &covariance, mean);
+        let rows = by_rows(covariance.factor_inverse(), data.len());
         Ok(Self {
             kernel,
             X: data.X.clone(),
-            residual: data.y.add_scalar(-factor.mean),
-            noise: factor.noise,
-            mean: factor.mean,
+            points: covariance.scaled().clone(),
+            residual: data.y.add_scalar(-estimate),
+            noise,
+            mean: estimate,
             profiled: mean == Mean::Profiled,
-            L_inverse: factor.L_inverse,
-            alpha: factor.alpha,
-            jitter: factor.jitter,
+            columns: by_columns(&rows),
+            rows,
+            alpha,
+            jitter: covariance.jitter(),
         })
     }
 
@@ -242,61 +254,84 @@ impl GaussianProcess {
 
     /// Returns the posterior at `u`, shape `[d]`. Rasmussen and Williams 2006, eq. 2.25 and 2.26.
     pub fn posterior(&self, u: &[f64]) -> Posterior {
-        let (k, h) = self.kernel.cross(u, &self.X);
-        let t = multiply_lower(&self.L_inverse, &k);
+        widest(AtPoint(self, u))
+    }
+
+    /// Returns the posteriors at up to eight points, shape `[.][d]`: to the last bit those of
+    /// [`GaussianProcess::posterior`], but the matrix is read once for all.
+    pub(crate) fn posterior_block(&self, points: &[Vec<f64>]) -> PosteriorBlock {
+        widest(AtBlock(self, points))
+    }
+
+    /// Returns posterior means and variances at the rows of `points`, shape `[.][d]`.
+    pub(crate) fn means_and_variances(
+        &self,
+        points: &[Vec<f64>],
+    ) -> impl Iterator<Item = (f64, f64)> {
+        points.chunks(LANES).flat_map(|points| {
+            let at = self.posterior_block(points);
+            (0..points.len()).map(move |p| (at.mean[p], at.variance[p]))
+        })
+    }
+
+    /// Rounding can make the difference negative where the data pin the function down.
+    #[inline(always)]
+    fn variance(&self, explained: f64) -> f64 {
         let prior = self.kernel.outputscale;
-        Posterior {
-            mean: self.mean + dot(&k, &self.alpha),
-            // Rounding can make the difference negative where the data pin the function down.
-            variance: (prior - dot(&t, &t)).max(1e-14 * prior),
-            h,
-            t,
-        }
+        (prior - explained).max(1e-14 * prior)
     }
 
     /// Adds the gradient of `mean_weight * mean + variance_weight * variance + extra . k` with respect to
-    /// `u` to `gradient`, shape `[d]`, where `k` are the covariances with the inputs, shape `[n]`.
-    pub fn add_gradient(
+    /// `u` to `gradient`, shape `[d]`, where `k` are the covariances with the inputs, in panels of eight.
+    pub(crate) fn add_gradient(
         &self,
         u: &[f64],
         at: &Posterior,
         mean_weight: f64,
         variance_weight: f64,
-        extra: Option<&[f64]>,
+        extra: Option<&[Lanes]>,
         gradient: &mut [f64],
     ) {
-        let mut weights: Vec<f64> = self.alpha.iter().map(|a| mean_weight * a).collect();
-        if variance_weight != 0.0 {
-            let z = multiply_lower_transposed(&self.L_inverse, &at.t);
-            axpy(-2.0 * variance_weight, &z, &mut weights);
-        }
-        if let Some(extra) = extra {
-            axpy(1.0, extra, &mut weights);
-        }
-        self.kernel.add_gradient(u, &self.X, &at.h, &weights, gradient);
+        let weights = (mean_weight, variance_weight, extra);
+        widest(AddGradient(self, u, at, weights, gradient));
+    }
+
+    /// Returns `points`, shape `[., d]`, in units of the lengthscales.
+    pub(crate) fn scale_points(&self, points: &DMatrix<f64>) -> PointPanels {
+        let mut out = PointPanels::default();
+        self.kernel.scale_points(&PointPanels::new(points), &mut out);
+        out
     }
 
     /// Returns the posterior covariances of the function between `u`, at which the posterior is `at`, and
-    /// the rows of `B`, shape `[b, d]`, at which it is `others`; and the slopes of the kernel. Both have
-    /// shape `[b]`.
-    pub fn covariances(
+    /// the b points `B` in units of the lengthscales, at which it is `others`; and the slopes of the kernel.
+    pub(crate) fn covariances(
         &self,
         u: &[f64],
         at: &Posterior,
-        B: &DMatrix<f64>,
+        B: &PointPanels,
         others: &[Posterior],
-    ) -> (Vec<f64>, Vec<f64>) {
-        let (mut k, h) = self.kernel.cross(u, B);
-        for (k, other) in k.iter_mut().zip(others) {
-            *k -= dot(&at.t, &other.t);
-        }
-        (k, h)
+    ) -> (Vec<Lanes>, Vec<Lanes>) {
+        widest(WithOthers(self, u, at, B, others))
     }
 
-    /// Returns `K^-1 k(X, u)`, shape `[n]`: how the posterior covariance with `u` depends on the
+    /// Returns for each point of `B` its posterior covariances with the eight of a block.
+    pub(crate) fn covariances_block(
+        &self,
+        points: &[Vec<f64>],
+        at: &PosteriorBlock,
+        B: &PointPanels,
+        others: &[Posterior],
+    ) -> Vec<Lanes> {
+        widest(BlockWithOthers(self, points, at, B, others))
+    }
+
+    /// Returns `K^-1 k(X, u)`, in panels of eight: how the posterior covariance with `u` depends on the
     /// covariances with the inputs.
-    pub(crate) fn solve_at(&self, at: &Posterior) -> Vec<f64> {
-        multiply_lower_transposed(&self.L_inverse, &at.t)
+    pub(crate) fn solve_at(&self, at: &Posterior) -> Vec<Lanes> {
+        let mut out = Vec::new();
+        multiply_transposed(&self.columns, &at.t, &mut out);
+        out
     }
 
     /// Conditions on one more point with output `y` and noise variance `noise`, in O(n^2).
@@ -310,19 +345,23 @@ impl GaussianProcess {
         let noise = noise.max(floor);
         let pivot = (at.variance + noise).sqrt();
         let z = self.solve_at(&at);
-        self.L_inverse.resize_mut(n + 1, n + 1, 0.0);
-        for (j, z) in z.iter().enumerate() {
-            self.L_inverse[(n, j)] = -z / pivot;
+        self.rows.reshape(n + 1);
+        let panel = self.rows.panel_mut(n / LANES);
+        for (column, z) in panel.iter_mut().zip(&z.as_flattened()[..n]) {
+            column[n % LANES] = -z / pivot;
         }
-        self.L_inverse[(n, n)] = 1.0 / pivot;
+        panel[n][n % LANES] = 1.0 / pivot;
+        self.columns = by_columns(&self.rows);
         self.X.resize_vertically_mut(n + 1, 0.0);
         for (k, value) in u.iter().enumerate() {
             self.X[(n, k)] = *value;
         }
+        self.points = self.scale_points(&self.X);
         self.residual.resize_vertically_mut(n + 1, y - self.mean);
         self.noise.push(noise);
-        let whitened = multiply_lower(&self.L_inverse, self.residual.as_slice());
-        self.alpha = multiply_lower_transposed(&self.L_inverse, &whitened);
+        let mut whitened = Vec::new();
+        multiply(&self.rows, &to_panels(self.residual.as_slice()), &mut whitened);
+        multiply_transposed(&self.columns, &whitened, &mut self.alpha);
     }
 
     /// Returns the mean and variance (with noise) that each output is predicted with from all others,
@@ -332,21 +371,176 @@ impl GaussianProcess {
     /// With a single input and a profiled mean nothing can be predicted and the variance is infinite.
     pub fn leave_one_out(&self) -> Vec<(f64, f64)> {
         let n = self.X.nrows();
-        let ones = multiply_lower(&self.L_inverse, &vec![1.0; n]);
-        let K_inverse_one = multiply_lower_transposed(&self.L_inverse, &ones);
-        let total = dot(&ones, &ones);
+        let (mut ones, mut K_inverse_one) = (Vec::new(), Vec::new());
+        multiply(&self.rows, &to_panels(&vec![1.0; n]), &mut ones);
+        multiply_transposed(&self.columns, &ones, &mut K_inverse_one);
+        let K_inverse_one = K_inverse_one.as_flattened();
+        let total = inner(&ones, &ones);
+        let squares = squared_columns(&self.columns);
         (0..n)
             .map(|i| {
-                let column = column(&self.L_inverse, i, i);
-                let mut precision = dot(column, column);
+                let mut precision = squares.as_flattened()[i];
                 if self.profiled {
                     precision -= K_inverse_one[i] * K_inverse_one[i] / total;
                 }
                 let variance = 1.0 / precision.max(0.0);
                 let y = self.residual[i] + self.mean;
-                (y - self.alpha[i] * variance, variance)
+                (y - self.alpha.as_flattened()[i] * variance, variance)
             })
             .collect()
+    }
+}
+
+struct AtPoint<'a>(&'a GaussianProcess, &'a [f64]);
+
+impl Vectorized for AtPoint<'_> {
+    type Output = Posterior;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(gp, u) = self;
+        let count = gp.alpha.len();
+        let (mut k, mut h) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        gp.kernel.cross_panels(&gp.kernel.scale_point(u), &gp.points, &mut k, &mut h);
+        let mut t = Vec::with_capacity(count);
+        multiply(&gp.rows, &k, &mut t);
+        Posterior {
+            mean: gp.mean + inner(&k, &gp.alpha),
+            variance: gp.variance(inner(&t, &t)),
+            h,
+            t,
+        }
+    }
+}
+
+struct AtBlock<'a>(&'a GaussianProcess, &'a [Vec<f64>]);
+
+impl Vectorized for AtBlock<'_> {
+    type Output = PosteriorBlock;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(gp, points) = self;
+        let mut k = Vec::with_capacity(LANES * gp.alpha.len());
+        gp.kernel.cross_block(&block_panel(gp, points), &gp.points, &mut k);
+        let mut means = ZERO;
+        for (k, alpha) in k.chunks_exact(LANES).zip(&gp.alpha) {
+            for j in 0..LANES {
+                add_scaled(&mut means[j], alpha[j], &k[j]);
+            }
+        }
+        let means = transposed(&means);
+        let mut squares = ZERO;
+        let mut t = Vec::with_capacity(gp.alpha.len());
+        multiply_block(&gp.rows, &k, &mut t);
+        for t in &t {
+            for p in 0..LANES {
+                add_product(&mut squares[p], &t[p], &t[p]);
+            }
+        }
+        PosteriorBlock {
+            mean: std::array::from_fn(|p| gp.mean + sum(means[p])),
+            variance: std::array::from_fn(|p| gp.variance(sum(squares[p]))),
+            t,
+        }
+    }
+}
+
+/// The coordinates of up to eight points in units of the lengthscales, shape `[d]`.
+#[inline(always)]
+fn block_panel(gp: &GaussianProcess, points: &[Vec<f64>]) -> Vec<Lanes> {
+    let mut panel = vec![[0.0; LANES]; gp.kernel.lengthscales.len()];
+    for (p, u) in points.iter().enumerate() {
+        for (lanes, u) in panel.iter_mut().zip(gp.kernel.scale_point(u)) {
+            lanes[p] = u;
+        }
+    }
+    panel
+}
+
+struct AddGradient<'a>(
+    &'a GaussianProcess,
+    &'a [f64],
+    &'a Posterior,
+    (f64, f64, Option<&'a [Lanes]>),
+    &'a mut [f64],
+);
+
+impl Vectorized for AddGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(gp, u, at, (mean_weight, variance_weight, extra), gradient) = self;
+        let mut weights: Vec<Lanes> = gp.alpha.iter().map(|a| a.map(|a| mean_weight * a)).collect();
+        if variance_weight != 0.0 {
+            let mut z = Vec::with_capacity(weights.len());
+            multiply_transposed(&gp.columns, &at.t, &mut z);
+            for (weight, z) in weights.iter_mut().zip(&z) {
+                add_scaled(weight, -2.0 * variance_weight, z);
+            }
+        }
+        if let Some(extra) = extra {
+            for (weight, extra) in weights.iter_mut().zip(extra) {
+                add_scaled(weight, 1.0, extra);
+            }
+        }
+        gp.kernel.add_gradient(&gp.kernel.scale_point(u), &gp.points, &at.h, &weights, gradient);
+    }
+}
+
+struct WithOthers<'a>(
+    &'a GaussianProcess,
+    &'a [f64],
+    &'a Posterior,
+    &'a PointPanels,
+    &'a [Posterior],
+);
+
+impl Vectorized for WithOthers<'_> {
+    type Output = (Vec<Lanes>, Vec<Lanes>);
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(gp, u, at, B, others) = self;
+        let (mut k, mut h) = (Vec::new(), Vec::new());
+        gp.kernel.cross_panels(&gp.kernel.scale_point(u), B, &mut k, &mut h);
+        for (k, other) in k.as_flattened_mut().iter_mut().zip(others) {
+            *k -= inner(&at.t, &other.t);
+        }
+        (k, h)
+    }
+}
+
+struct BlockWithOthers<'a>(
+    &'a GaussianProcess,
+    &'a [Vec<f64>],
+    &'a PosteriorBlock,
+    &'a PointPanels,
+    &'a [Posterior],
+);
+
+impl Vectorized for BlockWithOthers<'_> {
+    type Output = Vec<Lanes>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(gp, points, at, B, others) = self;
+        let mut k = Vec::new();
+        gp.kernel.cross_block(&block_panel(gp, points), B, &mut k);
+        k.truncate(others.len());
+        for (k, other) in k.iter_mut().zip(others) {
+            let mut products = ZERO;
+            for (t, other) in at.t.iter().zip(&other.t) {
+                for p in 0..LANES {
+                    add_product(&mut products[p], &t[p], other);
+                }
+            }
+            for p in 0..LANES {
+                k[p] -= sum(products[p]);
+            }
+        }
+        k
     }
 }
 

@@ -1,7 +1,7 @@
 //! The probability that constraints hold.
 
 use super::Acquisition;
-use crate::regression::{GaussianProcess, Posterior};
+use crate::regression::GaussianProcess;
 use crate::special::log_diff_ndtr;
 
 /// An outcome that must lie between two bounds, in the units of its model; a bound may be infinite.
@@ -17,13 +17,13 @@ pub struct ModelledConstraint<'a> {
 
 impl ModelledConstraint<'_> {
     /// Value, and derivatives with respect to the posterior mean and variance.
-    fn evaluate(&self, at: &Posterior) -> (f64, f64, f64) {
-        let sigma = at.variance.sqrt();
-        let (a, b) = ((self.lower - at.mean) / sigma, (self.upper - at.mean) / sigma);
+    fn evaluate(&self, mean: f64, variance: f64) -> (f64, f64, f64) {
+        let sigma = variance.sqrt();
+        let (a, b) = ((self.lower - mean) / sigma, (self.upper - mean) / sigma);
         let (value, d_a, d_b) = log_diff_ndtr(a, b);
         // An infinite bound has derivative 0, and 0 times infinity must not become NaN.
         let scaled = |d: f64, u: f64| if d == 0.0 { 0.0 } else { d * u };
-        let d_variance = -(scaled(d_a, a) + scaled(d_b, b)) / (2.0 * at.variance);
+        let d_variance = -(scaled(d_a, a) + scaled(d_b, b)) / (2.0 * variance);
         (value, -(d_a + d_b) / sigma, d_variance)
     }
 }
@@ -37,14 +37,25 @@ pub struct LogFeasibility<'a> {
 
 impl Acquisition for LogFeasibility<'_> {
     fn value(&self, u: &[f64]) -> f64 {
-        self.constraints.iter().map(|c| c.evaluate(&c.gp.posterior(u)).0).sum()
+        self.values(&[u.to_vec()])[0]
+    }
+
+    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        let mut sums = vec![0.0; points.len()];
+        for constraint in &self.constraints {
+            let mean_and_variance = constraint.gp.means_and_variances(points);
+            for (sum, (mean, variance)) in sums.iter_mut().zip(mean_and_variance) {
+                *sum += constraint.evaluate(mean, variance).0;
+            }
+        }
+        sums
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
         let mut sum = 0.0;
         for constraint in &self.constraints {
             let at = constraint.gp.posterior(u);
-            let (value, d_mean, d_variance) = constraint.evaluate(&at);
+            let (value, d_mean, d_variance) = constraint.evaluate(at.mean, at.variance);
             let (d_mean, d_variance) = (weight * d_mean, weight * d_variance);
             constraint.gp.add_gradient(u, &at, d_mean, d_variance, None, gradient);
             sum += value;

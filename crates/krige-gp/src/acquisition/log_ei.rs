@@ -1,7 +1,7 @@
 //! Log expected improvement over a known best value.
 
 use super::Acquisition;
-use crate::regression::{GaussianProcess, Posterior};
+use crate::regression::GaussianProcess;
 use crate::special::log_h;
 
 /// `ln E[(f(u) - best)^+]`. Ament et al. 2023, eq. 9.
@@ -15,22 +15,28 @@ pub struct LogEi<'a> {
 
 impl LogEi<'_> {
     /// Value, and derivatives with respect to the posterior mean and variance.
-    fn evaluate(&self, at: &Posterior) -> (f64, f64, f64) {
-        let sigma = at.variance.sqrt();
-        let u = (at.mean - self.best) / sigma;
+    fn evaluate(&self, mean: f64, variance: f64) -> (f64, f64, f64) {
+        let sigma = variance.sqrt();
+        let u = (mean - self.best) / sigma;
         let (log_h, slope) = log_h(u);
-        (sigma.ln() + log_h, slope / sigma, (1.0 - u * slope) / (2.0 * at.variance))
+        (sigma.ln() + log_h, slope / sigma, (1.0 - u * slope) / (2.0 * variance))
     }
 }
 
 impl Acquisition for LogEi<'_> {
     fn value(&self, u: &[f64]) -> f64 {
-        self.evaluate(&self.gp.posterior(u)).0
+        let at = self.gp.posterior(u);
+        self.evaluate(at.mean, at.variance).0
+    }
+
+    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        let mean_and_variance = self.gp.means_and_variances(points);
+        mean_and_variance.map(|(mean, variance)| self.evaluate(mean, variance).0).collect()
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
         let at = self.gp.posterior(u);
-        let (value, d_mean, d_variance) = self.evaluate(&at);
+        let (value, d_mean, d_variance) = self.evaluate(at.mean, at.variance);
         self.gp.add_gradient(u, &at, weight * d_mean, weight * d_variance, None, gradient);
         value
     }

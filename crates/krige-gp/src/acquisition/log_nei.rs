@@ -3,6 +3,8 @@
 use nalgebra::DMatrix;
 
 use super::Acquisition;
+use crate::kernel::PointPanels;
+use crate::lanes::{LANES, Lanes, add_scaled, to_panels};
 use crate::linalg::{
     Cholesky, NotPositiveDefinite, axpy, cholesky, dot, inverse_lower, multiply_lower,
     multiply_lower_transposed,
@@ -26,10 +28,10 @@ const HALF_CELL: f64 = 0.5 / (1u64 << 32) as f64;
 #[derive(Debug, Clone)]
 pub struct LogNei<'a> {
     gp: &'a GaussianProcess,
-    /// Baseline, shape `[b, d]`, with its posteriors and `K^-1 k(X, b)`.
-    B: DMatrix<f64>,
+    /// The b points of the baseline in units of the lengthscales, their posteriors and `K^-1 k(X, b)`.
+    B: PointPanels,
     posteriors: Vec<Posterior>,
-    solved: Vec<Vec<f64>>,
+    solved: Vec<Vec<Lanes>>,
     L_inverse: DMatrix<f64>,
     /// One per draw: `S^-1 (f_b - mu_b)`, shape `[b]`, and the best value.
     draws: Vec<(Vec<f64>, f64)>,
@@ -47,12 +49,12 @@ impl<'a> LogNei<'a> {
         seed: u64,
     ) -> Result<Self, NotPositiveDefinite> {
         let b = baseline.len();
-        let B = DMatrix::from_fn(b, baseline[0].len(), |i, k| baseline[i][k]);
+        let B = gp.scale_points(&DMatrix::from_fn(b, baseline[0].len(), |i, k| baseline[i][k]));
         let posteriors: Vec<Posterior> = baseline.iter().map(|u| gp.posterior(u)).collect();
         let mut S = DMatrix::zeros(b, b);
         for (j, u) in baseline.iter().enumerate() {
             let (c, _) = gp.covariances(u, &posteriors[j], &B, &posteriors);
-            S.column_mut(j).copy_from_slice(&c);
+            S.column_mut(j).copy_from_slice(&c.as_flattened()[..b]);
             S[(j, j)] = posteriors[j].variance;
         }
         let scale = posteriors.iter().map(|p| p.variance).fold(0.0, f64::max);
@@ -77,28 +79,32 @@ impl<'a> LogNei<'a> {
         Ok(Self { gp, B, posteriors, solved, L_inverse, draws, single })
     }
 
+    fn of_baseline<'c>(&self, c: &'c [Lanes]) -> &'c [f64] {
+        &c.as_flattened()[..self.posteriors.len()]
+    }
+
     /// Value, and derivatives with respect to posterior mean, variance and covariances with the baseline.
-    fn evaluate(&self, at: &Posterior, c: &[f64]) -> (f64, f64, f64, Vec<f64>) {
+    fn evaluate(&self, mean: f64, variance: f64, c: &[f64]) -> (f64, f64, f64, Vec<f64>) {
         if self.single {
             let other = &self.posteriors[0];
             // The variance of the difference cannot be larger than rounding where u is the baseline.
             let floor = 1e-14 * self.gp.kernel().outputscale;
-            let variance = (at.variance + other.variance - 2.0 * c[0]).max(floor);
+            let variance = (variance + other.variance - 2.0 * c[0]).max(floor);
             let sigma = variance.sqrt();
-            let u = (at.mean - other.mean) / sigma;
+            let u = (mean - other.mean) / sigma;
             let (log_h, slope) = log_h(u);
             let d_variance = (1.0 - u * slope) / (2.0 * variance);
             return (sigma.ln() + log_h, slope / sigma, d_variance, vec![-2.0 * d_variance]);
         }
         let white = multiply_lower(&self.L_inverse, c);
         let floor = 1e-14 * self.gp.kernel().outputscale;
-        let variance = (at.variance - dot(&white, &white)).max(floor);
+        let variance = (variance - dot(&white, &white)).max(floor);
         let sigma = variance.sqrt();
         let terms: Vec<(f64, f64, f64)> = self
             .draws
             .iter()
             .map(|(weights, best)| {
-                let u = (at.mean + dot(c, weights) - best) / sigma;
+                let u = (mean + dot(c, weights) - best) / sigma;
                 let (log_h, slope) = log_h(u);
                 (log_h, slope, u)
             })
@@ -113,7 +119,7 @@ impl<'a> LogNei<'a> {
             d_variance += share * (1.0 - u * slope) / (2.0 * variance);
             axpy(share * slope / sigma, weights, &mut d_c);
         }
-        // The conditional variance is at.variance - c^T S^-1 c.
+        // The conditional variance is variance - c^T S^-1 c.
         axpy(-2.0 * d_variance, &multiply_lower_transposed(&self.L_inverse, &white), &mut d_c);
         let value = sigma.ln() + largest + (total / self.draws.len() as f64).ln();
         (value, d_mean, d_variance, d_c)
@@ -124,19 +130,36 @@ impl Acquisition for LogNei<'_> {
     fn value(&self, u: &[f64]) -> f64 {
         let at = self.gp.posterior(u);
         let (c, _) = self.gp.covariances(u, &at, &self.B, &self.posteriors);
-        self.evaluate(&at, &c).0
+        self.evaluate(at.mean, at.variance, self.of_baseline(&c)).0
+    }
+
+    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        let mut values = Vec::with_capacity(points.len());
+        for points in points.chunks(LANES) {
+            let at = self.gp.posterior_block(points);
+            let c = self.gp.covariances_block(points, &at, &self.B, &self.posteriors);
+            for p in 0..points.len() {
+                let c: Vec<f64> = c.iter().map(|c| c[p]).collect();
+                values.push(self.evaluate(at.mean[p], at.variance[p], &c).0);
+            }
+        }
+        values
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
         let at = self.gp.posterior(u);
         let (c, h) = self.gp.covariances(u, &at, &self.B, &self.posteriors);
-        let (value, d_mean, d_variance, mut d_c) = self.evaluate(&at, &c);
+        let (value, d_mean, d_variance, mut d_c) =
+            self.evaluate(at.mean, at.variance, self.of_baseline(&c));
         // c_b = k(u, b) - k(u, X) K^-1 k(X, b): one part moves with the baseline, one with the inputs.
         d_c.iter_mut().for_each(|d| *d *= weight);
-        self.gp.kernel().add_gradient(u, &self.B, &h, &d_c, gradient);
-        let mut extra = vec![0.0; self.gp.inputs().nrows()];
+        let kernel = self.gp.kernel();
+        kernel.add_gradient(&kernel.scale_point(u), &self.B, &h, &to_panels(&d_c), gradient);
+        let mut extra = vec![[0.0; LANES]; self.solved[0].len()];
         for (d, solved) in d_c.iter().zip(&self.solved) {
-            axpy(-d, solved, &mut extra);
+            for (extra, solved) in extra.iter_mut().zip(solved) {
+                add_scaled(extra, -d, solved);
+            }
         }
         let (d_mean, d_variance) = (weight * d_mean, weight * d_variance);
         self.gp.add_gradient(u, &at, d_mean, d_variance, Some(&extra), gradient);
@@ -181,12 +204,12 @@ mod tests {
         let u = [0.6, 0.2];
         let mut points = baseline();
         points.push(u.to_vec());
-        let all = DMatrix::from_fn(4, 2, |i, k| points[i][k]);
+        let all = gp.scale_points(&DMatrix::from_fn(4, 2, |i, k| points[i][k]));
         let posteriors: Vec<_> = points.iter().map(|p| gp.posterior(p)).collect();
         let mut S = DMatrix::zeros(4, 4);
         for j in 0..4 {
             let c = gp.covariances(&points[j], &posteriors[j], &all, &posteriors).0;
-            S.column_mut(j).copy_from_slice(&c);
+            S.column_mut(j).copy_from_slice(&c.as_flattened()[..4]);
         }
         let L = cholesky(&S, 1.0).unwrap().L;
         let n = 1 << 16;

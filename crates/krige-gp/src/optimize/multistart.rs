@@ -129,9 +129,11 @@ impl Search<'_> {
     }
 
     fn score(&self, raw: Vec<Vec<f64>>, acquisition: &dyn Acquisition) -> Vec<Found> {
+        let values = acquisition.values(&raw);
         let mut scored: Vec<Found> = raw
             .into_iter()
-            .map(|u| Found { value: acquisition.value(&u), u })
+            .zip(values)
+            .map(|(u, value)| Found { u, value })
             .filter(|found| found.value > f64::NEG_INFINITY)
             .collect();
         sort(&mut scored);

@@ -1,0 +1,178 @@
+//! The covariance matrix of training data: its factor, its inverse, and the gradient of the likelihood.
+
+use nalgebra::DMatrix;
+
+use crate::kernel::{Kernel, PointPanels};
+use crate::lanes::{LANES, Lanes, ZERO, add_outer, sum};
+use crate::linalg::panels::{
+    BadPivot, ColumnPanels, RowPanels, factorize, invert, multiply_transposed, solve_lower,
+};
+use crate::linalg::{JitterLadder, NotPositiveDefinite};
+use crate::vectorize::{Vectorized, widest};
+
+/// The covariance of one set of points under changing hyperparameters; memory is reused.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Covariance {
+    points: PointPanels,
+    /// In units of the lengthscales.
+    scaled: PointPanels,
+    L: RowPanels,
+    H: RowPanels,
+    /// Of the diagonal of L.
+    reciprocals: Vec<Lanes>,
+    L_inverse: ColumnPanels,
+    jitter: f64,
+}
+
+impl Covariance {
+    /// Prepares for the rows of `X`, shape `[n, d]`.
+    pub(crate) fn new(X: &DMatrix<f64>) -> Self {
+        Self { points: PointPanels::new(X), ..Self::default() }
+    }
+
+    /// Factorizes the covariance with `noise`, shape `[n]`, on its diagonal, with jitter where needed.
+    pub(crate) fn factorize(
+        &mut self,
+        kernel: &Kernel,
+        noise: &[f64],
+    ) -> Result<(), NotPositiveDefinite> {
+        kernel.scale_points(&self.points, &mut self.scaled);
+        let mut ladder = JitterLadder::new(kernel.outputscale);
+        loop {
+            match widest(Build(&mut *self, kernel, noise, ladder.jitter())) {
+                Ok(()) => break,
+                Err(BadPivot { row, pivot }) => ladder.climb(row, pivot)?,
+            }
+        }
+        self.jitter = ladder.jitter();
+        widest(InvertFactor(&mut *self));
+        Ok(())
+    }
+
+    /// Returns what had to be added to the diagonal; 0 when nothing.
+    pub(crate) fn jitter(&self) -> f64 {
+        self.jitter
+    }
+
+    /// Returns the points in units of the lengthscales.
+    pub(crate) fn scaled(&self) -> &PointPanels {
+        &self.scaled
+    }
+
+    /// Returns the inverse of the factor; beyond the matrix it is the identity.
+    pub(crate) fn factor_inverse(&self) -> &ColumnPanels {
+        &self.L_inverse
+    }
+
+    /// Returns the logarithm of the factor's determinant.
+    pub(crate) fn log_determinant(&self) -> f64 {
+        -self.reciprocals.as_flattened().iter().map(|r| r.ln()).sum::<f64>()
+    }
+
+    /// Replaces `b` by `L^-1 b`.
+    pub(crate) fn whiten(&self, b: &mut [Lanes]) {
+        widest(Whiten(self, b));
+    }
+
+    /// Returns `L^-T b`.
+    pub(crate) fn color(&self, b: &[Lanes]) -> Vec<Lanes> {
+        widest(Color(self, b))
+    }
+
+    /// Returns `tr(W dK) / 2` with `W = alpha alpha^T - K^-1`, for derivatives dK with respect to the log
+    /// lengthscales, shape `[d]`, and the diagonal of `K^-1`.
+    pub(crate) fn gradient(&self, kernel: &Kernel, alpha: &[Lanes]) -> (Vec<f64>, Vec<Lanes>) {
+        widest(Gradient(self, kernel, alpha))
+    }
+}
+
+struct Build<'a>(&'a mut Covariance, &'a Kernel, &'a [f64], f64);
+
+impl Vectorized for Build<'_> {
+    type Output = Result<(), BadPivot>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(covariance, kernel, noise, jitter) = self;
+        let Covariance { scaled, L, H, reciprocals, .. } = covariance;
+        kernel.gram(scaled, L, H);
+        for (i, noise) in noise.iter().enumerate() {
+            L.panel_mut(i / LANES)[i][i % LANES] += noise + jitter;
+        }
+        factorize(L, reciprocals)
+    }
+}
+
+struct InvertFactor<'a>(&'a mut Covariance);
+
+impl Vectorized for InvertFactor<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(covariance) = self;
+        let Covariance { L, reciprocals, L_inverse, .. } = covariance;
+        invert(L, reciprocals, L_inverse);
+    }
+}
+
+struct Whiten<'a>(&'a Covariance, &'a mut [Lanes]);
+
+impl Vectorized for Whiten<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(covariance, b) = self;
+        solve_lower(&covariance.L, &covariance.reciprocals, b);
+    }
+}
+
+struct Color<'a>(&'a Covariance, &'a [Lanes]);
+
+impl Vectorized for Color<'_> {
+    type Output = Vec<Lanes>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(covariance, b) = self;
+        let mut out = Vec::with_capacity(b.len());
+        multiply_transposed(&covariance.L_inverse, b, &mut out);
+        out
+    }
+}
+
+struct Gradient<'a>(&'a Covariance, &'a Kernel, &'a [Lanes]);
+
+impl Vectorized for Gradient<'_> {
+    type Output = (Vec<f64>, Vec<Lanes>);
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(covariance, kernel, alpha) = self;
+        let Covariance { scaled, H, L_inverse, .. } = covariance;
+        let mut sums = vec![[0.0; LANES]; kernel.lengthscales.len()];
+        let mut diagonal = Vec::with_capacity(alpha.len());
+        for I in 0..alpha.len() {
+            for J in 0..=I {
+                let mut inverse = ZERO;
+                add_outer(&mut inverse, L_inverse.panel_from(I, I), L_inverse.panel_from(J, I));
+                // Tiles on the diagonal hold every pair twice.
+                let weight = if I == J { 0.5 } else { 1.0 };
+                let h = &H.panel(I)[LANES * J..LANES * (J + 1)];
+                let mut G = ZERO;
+                for j in 0..LANES {
+                    for i in 0..LANES {
+                        let W = alpha[I][i] * alpha[J][j] - inverse[j][i];
+                        G[j][i] = weight * h[j][i] * W;
+                    }
+                }
+                kernel.add_weighted_distances(&G, scaled.panel(I), scaled.panel(J), &mut sums);
+                if I == J {
+                    diagonal.push(std::array::from_fn(|i| inverse[i][i]));
+                }
+            }
+        }
+        (sums.into_iter().map(sum).collect(), diagonal)
+    }
+}
