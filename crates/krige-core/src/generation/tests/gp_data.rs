@@ -180,7 +180,7 @@ fn a_missing_baseline_is_an_error_that_names_the_constraint() {
 }
 
 #[test]
-fn several_objectives_become_one_at_a_time() {
+fn several_objectives_are_traded_against_each_other() {
     let mut lab = lab("a, -b", &[]);
     known(&mut lab, &[0.1, 0.5, 0.9], |x| vec![("a", x), ("b", 10.0 * (x - 0.2).powi(2))]);
     for _ in 0..6 {

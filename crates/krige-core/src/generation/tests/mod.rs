@@ -4,6 +4,7 @@ mod any_space;
 mod center;
 mod gp;
 mod gp_data;
+mod gp_objectives;
 mod gp_space;
 mod sobol;
 mod sobol_space;
