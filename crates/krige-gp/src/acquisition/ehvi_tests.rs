@@ -30,7 +30,7 @@ fn the_value_is_the_average_of_the_added_volume() {
     let front3 = rows(&[[3.0, 1.0, 2.0], [1.0, 3.0, 2.0], [2.0, 2.0, 1.0], [1.0, 1.0, 3.0]]);
     let front2 = rows(&[[3.0, 1.0], [1.0, 3.0], [2.0, 2.0]]);
     let cases = [
-        (front2, vec![(2.5, 0.5), (1.0, 0.3)], 300, 0.005),
+        (front2, vec![(2.5, 0.5), (1.0, 0.3)], 300_usize, 0.005),
         // Few quantiles leave out the tails.
         (front3, vec![(2.5, 0.5), (1.0, 0.3), (2.2, 1.0)], 24, 0.03),
     ];
@@ -39,7 +39,7 @@ fn the_value_is_the_average_of_the_added_volume() {
         let m = at.len();
         let reference = vec![0.5; m];
         let before = hypervolume(&front, &reference);
-        let draws: usize = (count as usize).pow(m as u32);
+        let draws: usize = count.pow(m as u32);
         let sum: f64 = (0..draws)
             .map(|number| {
                 let mut rest = number;
