@@ -34,6 +34,7 @@ pub struct Kernel {
 const SAME_LEVEL: f64 = 1e-9;
 
 /// Whether two categorical coordinates name different levels.
+#[inline(always)]
 pub(crate) fn differs(a: f64, b: f64) -> bool {
     (a - b).abs() > SAME_LEVEL
 }
@@ -72,21 +73,6 @@ impl PointPanels {
     }
 }
 
-/// The square of a difference, or for categorical coordinates `weight` if there is one.
-#[inline(always)]
-fn square_or(weight: Option<f64>, difference: f64) -> f64 {
-    match weight {
-        None => difference * difference,
-        Some(weight) => {
-            if difference.abs() > SAME_LEVEL {
-                weight
-            } else {
-                0.0
-            }
-        }
-    }
-}
-
 impl Kernel {
     /// What a difference in categorical dimension k contributes to `r2`; `None` for ordered dimensions.
     #[inline(always)]
@@ -110,6 +96,16 @@ impl Kernel {
                 x.iter_mut().for_each(|x| *x *= scale);
             }
         }
+    }
+
+    /// Returns `r2` between two points, shape `[d]`.
+    pub(crate) fn squared_distance(&self, u: &[f64], v: &[f64]) -> f64 {
+        let term = |k: usize| match self.mismatch(k) {
+            None => ((u[k] - v[k]) / self.lengthscales[k]).powi(2),
+            Some(weight) if differs(u[k], v[k]) => weight,
+            Some(_) => 0.0,
+        };
+        (0..u.len()).map(term).sum()
     }
 
     /// Returns `u`, shape `[d]`, in units of the lengthscales.
@@ -150,19 +146,47 @@ impl Kernel {
     #[inline(always)]
     fn squared_distances(&self, a: &[Lanes], b: &[Lanes]) -> Tile {
         let mut out = ZERO;
-        for half in [0, LANES / 2] {
-            let mut rows = [[0.0; LANES]; LANES / 2];
-            for (k, (a, b)) in a.iter().zip(b).enumerate() {
-                let weight = self.mismatch(k);
-                for j in 0..LANES / 2 {
-                    for i in 0..LANES {
-                        rows[j][i] += square_or(weight, a[i] - b[half + j]);
-                    }
-                }
-            }
-            out[half..half + LANES / 2].copy_from_slice(&rows);
+        let mixed = self.is_mixed();
+        for (j, out) in out.iter_mut().enumerate() {
+            *out = self.squared_distances_to(b.iter().map(|b| b[j]), a, mixed);
         }
         out
+    }
+
+    #[inline(always)]
+    fn is_mixed(&self) -> bool {
+        self.categorical.contains(&true)
+    }
+
+    /// Returns `r2` between `u` and the points of a panel, both in units of the lengthscales.
+    #[inline(always)]
+    fn squared_distances_to(
+        &self,
+        u: impl Iterator<Item = f64>,
+        x: &[Lanes],
+        mixed: bool,
+    ) -> Lanes {
+        let mut r2 = [0.0; LANES];
+        if mixed {
+            for (k, (u, x)) in u.zip(x).enumerate() {
+                let weight = self.mismatch(k);
+                for i in 0..LANES {
+                    r2[i] += match weight {
+                        None => (x[i] - u) * (x[i] - u),
+                        Some(weight) if differs(x[i], u) => weight,
+                        Some(_) => 0.0,
+                    };
+                }
+            }
+        } else {
+            // Without a branch the sums stay in registers.
+            for (u, x) in u.zip(x) {
+                for i in 0..LANES {
+                    r2[i] += (x[i] - u) * (x[i] - u);
+                }
+            }
+        }
+        r2
     }
 
     /// Writes the covariances `k` between `u`, shape `[d]`, and `points`, both in units of the lengthscales,
@@ -177,14 +201,9 @@ impl Kernel {
     ) {
         k.clear();
         h.clear();
+        let mixed = self.is_mixed();
         for I in 0..panels(points.len()) {
-            let mut r2 = [0.0; LANES];
-            for (dimension, (u, x)) in u.iter().zip(points.panel(I)).enumerate() {
-                let weight = self.mismatch(dimension);
-                for i in 0..LANES {
-                    r2[i] += square_or(weight, x[i] - u);
-                }
-            }
+            let r2 = self.squared_distances_to(u.iter().copied(), points.panel(I), mixed);
             let (k_I, h_I) = self.at(r2);
             k.push(k_I);
             h.push(h_I);
@@ -240,11 +259,23 @@ impl Kernel {
         sums: &mut [Lanes],
     ) {
         for (k, (sum, (a, b))) in sums.iter_mut().zip(a.iter().zip(b)).enumerate() {
-            let weight = self.mismatch(k);
             let mut parts = *sum;
-            for j in 0..LANES {
-                for i in 0..LANES {
-                    parts[i] += G[j][i] * square_or(weight, a[i] - b[j]);
+            match self.mismatch(k) {
+                None => {
+                    for j in 0..LANES {
+                        for i in 0..LANES {
+                            let difference = a[i] - b[j];
+                            parts[i] += G[j][i] * (difference * difference);
+                        }
+                    }
+                }
+                Some(weight) => {
+                    for j in 0..LANES {
+                        for i in 0..LANES {
+                            let contribution = if differs(a[i], b[j]) { weight } else { 0.0 };
+                            parts[i] += G[j][i] * contribution;
+                        }
+                    }
                 }
             }
             *sum = parts;

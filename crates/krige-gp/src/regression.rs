@@ -132,7 +132,7 @@ fn residuals(data: &Observations, covariance: &Covariance, mean: Mean) -> Residu
     Residuals { mean, whitened, alpha }
 }
 
-fn kernel_of(hyperparameters: &Hyperparameters, categorical: &[bool]) -> Kernel {
+pub(crate) fn kernel_of(hyperparameters: &Hyperparameters, categorical: &[bool]) -> Kernel {
     Kernel {
         kind: hyperparameters.kernel,
         lengthscales: hyperparameters.lengthscales.clone(),
@@ -255,6 +255,12 @@ impl GaussianProcess {
     /// Returns the posterior at `u`, shape `[d]`. Rasmussen and Williams 2006, eq. 2.25 and 2.26.
     pub fn posterior(&self, u: &[f64]) -> Posterior {
         widest(AtPoint(self, u))
+    }
+
+    /// Returns the posterior mean at `u`, shape `[d]`, and adds its gradient times a weight, if asked to:
+    /// both without the variance, which costs most.
+    pub(crate) fn posterior_mean(&self, u: &[f64], gradient: Option<(f64, &mut [f64])>) -> f64 {
+        widest(MeanAtPoint(self, u, gradient))
     }
 
     /// Returns the posteriors at up to eight points, shape `[.][d]`: to the last bit those of
@@ -410,6 +416,26 @@ impl Vectorized for AtPoint<'_> {
             h,
             t,
         }
+    }
+}
+
+struct MeanAtPoint<'a>(&'a GaussianProcess, &'a [f64], Option<(f64, &'a mut [f64])>);
+
+impl Vectorized for MeanAtPoint<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self(gp, u, gradient) = self;
+        let count = gp.alpha.len();
+        let (mut k, mut h) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let u = gp.kernel.scale_point(u);
+        gp.kernel.cross_panels(&u, &gp.points, &mut k, &mut h);
+        if let Some((weight, gradient)) = gradient {
+            let weights: Vec<Lanes> = gp.alpha.iter().map(|a| a.map(|a| weight * a)).collect();
+            gp.kernel.add_gradient(&u, &gp.points, &h, &weights, gradient);
+        }
+        gp.mean + inner(&k, &gp.alpha)
     }
 }
 

@@ -12,12 +12,10 @@ pub struct PosteriorMean<'a> {
 
 impl Acquisition for PosteriorMean<'_> {
     fn value(&self, u: &[f64]) -> f64 {
-        self.gp.posterior(u).mean
+        self.gp.posterior_mean(u, None)
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
-        let at = self.gp.posterior(u);
-        self.gp.add_gradient(u, &at, weight, 0.0, None, gradient);
-        at.mean
+        self.gp.posterior_mean(u, Some((weight, gradient)))
     }
 }
