@@ -83,11 +83,9 @@ impl<'a> Chooser<'a> {
         let measured = distinct(self.problem.x);
         let mut feasible: Vec<(Vec<f64>, f64, f64)> = measured
             .iter()
-            .filter(|u| model.expects_feasible(u))
-            .map(|u| {
-                let at = gp.posterior(u);
-                (u.clone(), at.mean, at.variance)
-            })
+            .zip(gp.means_and_variances(&measured))
+            .filter(|(u, _)| model.expects_feasible(u))
+            .map(|(u, (mean, variance))| (u.clone(), mean, variance))
             .collect();
         feasible.sort_by(|a, b| b.1.total_cmp(&a.1));
         if feasible.is_empty() && !model.constraints.is_empty() {

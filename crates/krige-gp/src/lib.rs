@@ -65,6 +65,7 @@ mod lanes;
 pub mod linalg;
 pub mod model;
 pub mod multi_objective;
+mod neighbourhood;
 pub mod observations;
 pub mod optimize;
 mod outcome_model;

@@ -6,9 +6,10 @@ use crate::fit::{Fit, MapEstimate};
 use crate::kernel::KernelKind;
 use crate::linalg::NotPositiveDefinite;
 use crate::model::{FitError, ModelKind, ModelOptions, NoiseAssumption, OutcomeState};
+use crate::neighbourhood::{EXACT_UP_TO, neighbourhood};
 use crate::observations::{Observations, same_point};
 use crate::priors::Priors;
-use crate::regression::{GaussianProcess, Hyperparameters, Mean};
+use crate::regression::{GaussianProcess, Hyperparameters, Mean, kernel_of};
 use crate::warp::{OutputTransform, Warp, moments, winsorize};
 
 /// Fewest measurements that a warp is chosen from.
@@ -20,6 +21,9 @@ const ALWAYS_REFIT: usize = 150;
 /// Hyperparameters are fitted to at most this many measurements: a likelihood costs their cube, and the
 /// next ones hardly move the optimum.
 const FIT_AT_MOST: usize = 300;
+
+/// Best measurements whose neighbourhoods are predicted from when there are too many measurements.
+const CENTRES: usize = 5;
 
 /// A fitted noise variance above this share of the outputscale is taken seriously.
 const NOISE_SWITCH: f64 = 1e-4;
@@ -88,8 +92,11 @@ impl OutcomeModel {
         if n == 0 {
             return Err(FitError::NoMeasurements);
         }
-        let chosen =
-            if n > FIT_AT_MOST { representative(measurements, role) } else { (0..n).collect() };
+        let chosen = if n > FIT_AT_MOST {
+            representative(measurements, role, FIT_AT_MOST)
+        } else {
+            (0..n).collect()
+        };
         let problem = OutcomeFit { measurements, categorical, role, options, chosen };
         let result =
             problem.run(warm.filter(|w| w.hyperparameters.lengthscales.len() == categorical.len()));
@@ -312,8 +319,7 @@ impl OutcomeFit<'_> {
         y: &[f64],
         mut state: OutcomeState,
     ) -> Result<OutcomeModel, NotPositiveDefinite> {
-        let all: Vec<usize> = (0..y.len()).collect();
-        let data = self.observations(&transform, y, &all);
+        let data = self.observations(&transform, y, &self.predicting(&state.hyperparameters));
         let gp =
             GaussianProcess::new(&data, &state.hyperparameters, self.categorical, Mean::Profiled)?;
         state.jitter = gp.jitter();
@@ -330,6 +336,24 @@ impl OutcomeFit<'_> {
         Ok(OutcomeModel { gp, transform, state, constant: false, noisy })
     }
 
+    /// Which measurements to predict from: all, unless they are too many.
+    fn predicting(&self, hyperparameters: &Hyperparameters) -> Vec<usize> {
+        let Measurements { x, y, .. } = self.measurements;
+        if y.len() <= EXACT_UP_TO {
+            return (0..y.len()).collect();
+        }
+        match self.role {
+            Role::Objective => {
+                let kernel = kernel_of(hyperparameters, self.categorical);
+                neighbourhood(x, &kernel, &by_interest(y, self.role)[..CENTRES])
+            }
+            // Where the objective will look is not known here: cover everything.
+            Role::Constraint { .. } => {
+                representative(self.measurements, self.role, EXACT_UP_TO / 2)
+            }
+        }
+    }
+
     /// The prior, conditioned on outputs that are all `value`.
     fn constant(&self, value: f64) -> Result<OutcomeModel, NotPositiveDefinite> {
         // A constraint that was met (or missed) by the same margin everywhere is expected to vary by
@@ -343,8 +367,10 @@ impl OutcomeFit<'_> {
         let spread = if spread.is_finite() && spread > 0.0 { spread } else { 1.0 };
         let transform = OutputTransform::constant(value, spread);
         let priors = Priors::low_noise(self.categorical.len());
-        let z = vec![0.0; self.measurements.y.len()];
-        let data = Observations::new(self.measurements.x, &z, &vec![None; z.len()]);
+        let points: Vec<Vec<f64>> =
+            self.chosen.iter().map(|&i| self.measurements.x[i].clone()).collect();
+        let z = vec![0.0; points.len()];
+        let data = Observations::new(&points, &z, &vec![None; z.len()]);
         let problem = MapEstimate::new(&data, self.categorical, KernelKind::Matern52, &priors);
         let hyperparameters = problem.prior_mode();
         let gp = GaussianProcess::new(&data, &hyperparameters, self.categorical, Mean::Fixed(0.0))?;
@@ -353,7 +379,7 @@ impl OutcomeFit<'_> {
             warp: Warp::Identity,
             noisy: false,
             jitter: gp.jitter(),
-            fitted_to: z.len(),
+            fitted_to: self.measurements.y.len(),
         };
         Ok(OutcomeModel { gp, transform, state, constant: true, noisy: false })
     }
@@ -361,15 +387,10 @@ impl OutcomeFit<'_> {
 
 /// Returns the numbers of [`FIT_AT_MOST`] measurements: a quarter where it matters most (the best of an
 /// objective, those nearest to the bounds of a constraint), the others as far from each other as possible.
-fn representative(measurements: Measurements<'_>, role: Role) -> Vec<usize> {
+fn representative(measurements: Measurements<'_>, role: Role, count: usize) -> Vec<usize> {
     let Measurements { x, y, .. } = measurements;
-    let rank = |i: usize| match role {
-        Role::Objective => -y[i],
-        Role::Constraint { lower, upper } => (y[i] - lower).abs().min((upper - y[i]).abs()),
-    };
-    let mut order: Vec<usize> = (0..y.len()).collect();
-    order.sort_by(|&a, &b| rank(a).total_cmp(&rank(b)));
-    let mut chosen: Vec<usize> = order[..FIT_AT_MOST / 4].to_vec();
+    let order = by_interest(y, role);
+    let mut chosen: Vec<usize> = order[..count / 4].to_vec();
     let squared = |a: usize, b: usize| -> f64 {
         x[a].iter().zip(&x[b]).map(|(a, b)| (a - b) * (a - b)).sum()
     };
@@ -378,7 +399,7 @@ fn representative(measurements: Measurements<'_>, role: Role) -> Vec<usize> {
     for &i in &chosen {
         nearest[i] = f64::NEG_INFINITY;
     }
-    while chosen.len() < FIT_AT_MOST {
+    while chosen.len() < count {
         let next = (0..y.len())
             .reduce(|best, i| if nearest[i] > nearest[best] { i } else { best })
             .expect("there are more measurements than are chosen");
@@ -389,6 +410,18 @@ fn representative(measurements: Measurements<'_>, role: Role) -> Vec<usize> {
         nearest[next] = f64::NEG_INFINITY;
     }
     chosen
+}
+
+/// The measurements in the order in which their neighbourhoods matter: the best first, or those that decide a
+/// constraint.
+fn by_interest(y: &[f64], role: Role) -> Vec<usize> {
+    let rank = |i: usize| match role {
+        Role::Objective => -y[i],
+        Role::Constraint { lower, upper } => (y[i] - lower).abs().min((upper - y[i]).abs()),
+    };
+    let mut order: Vec<usize> = (0..y.len()).collect();
+    order.sort_by(|&a, &b| rank(a).total_cmp(&rank(b)));
+    order
 }
 
 #[cfg(test)]

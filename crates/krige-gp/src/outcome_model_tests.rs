@@ -62,7 +62,7 @@ fn representatives_hold_the_best_and_are_distinct() {
     let x = spread(500, 3);
     let y: Vec<f64> = (0..500).map(|i| f64::from(i * 37 % 500)).collect();
     let measurements = Measurements { x: &x, y: &y, noise_variance: &[None; 500] };
-    let mut chosen = representative(measurements, Role::Objective);
+    let mut chosen = representative(measurements, Role::Objective, FIT_AT_MOST);
     let worst_of_best = chosen[..FIT_AT_MOST / 4].iter().map(|&i| y[i]).fold(f64::MAX, f64::min);
     assert_eq!(worst_of_best, 425.0);
     chosen.sort_unstable();

@@ -189,7 +189,7 @@ impl Model {
     /// Whether the expected outcomes at `u` satisfy all constraints.
     pub(crate) fn expects_feasible(&self, u: &[f64]) -> bool {
         self.log_feasibility().constraints.iter().all(|c| {
-            let mean = c.gp.posterior(u).mean;
+            let mean = c.gp.posterior_mean(u, None);
             // A point on the bound is feasible; rounding must not change that.
             mean >= c.lower - 1e-6 && mean <= c.upper + 1e-6
         })

@@ -483,3 +483,26 @@ fn constrained_batches_spread_out() {
         assert!((sum.mean - 0.9).abs() < 0.02, "{sum:?}");
     }
 }
+
+/// Beyond two thousand measurements predictions come from a part of them; near the best ones nothing is lost.
+#[test]
+fn thousands_of_measurements_are_predicted_from_near_the_best() {
+    let n = 2200;
+    let domain = Domain { dimensions: vec![Dimension::Continuous; 2], ..Domain::default() };
+    let x: Vec<Vec<f64>> =
+        crate::sobol::Sobol::scrambled(2, 5).unwrap().points_from(0).take(n).collect();
+    let value = |u: &[f64]| 1.0 - (u[0] - 0.3).powi(2) - (u[1] - 0.6).powi(2);
+    let objective =
+        Outcomes { y: x.iter().map(|u| value(u)).collect(), noise_variance: vec![None; n] };
+    let problem = Problem::new(&domain, &x, &objective);
+    let suggestions = suggest(&problem, 1).unwrap();
+    assert_eq!(suggestions, suggest(&problem, 1).unwrap());
+    let u = &suggestions.points[0].u;
+    assert!(value(u) > 1.0 - 1e-3, "{u:?}");
+    let warm = Problem { warm_start: suggestions.model.as_ref(), ..problem };
+    let model = fit_model(&warm).unwrap();
+    for u in [[0.3, 0.6], [0.32, 0.61], [0.9, 0.1]] {
+        let prediction = model.predict(&[u.to_vec()])[0];
+        assert!((prediction.mean - value(&u)).abs() < 1e-2, "{u:?} {prediction:?}");
+    }
+}

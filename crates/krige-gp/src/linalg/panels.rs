@@ -98,8 +98,8 @@ pub(crate) fn factorize(K: &mut RowPanels, reciprocals: &mut Vec<Lanes>) -> Resu
             }
             reciprocal[c] = 1.0 / pivot.sqrt();
             let mut column = block[c];
-            for i in 0..LANES {
-                column[i] = if i < c { 0.0 } else { column[i] * reciprocal[c] };
+            for (i, x) in column.iter_mut().enumerate() {
+                *x = if i < c { 0.0 } else { *x * reciprocal[c] };
             }
             block[c] = column;
             for later in c + 1..LANES {
@@ -127,9 +127,7 @@ fn subtract_outer(block: &mut Tile, a: &[Lanes], b: &[Lanes]) {
 fn solve_right(block: &mut Tile, D: &Tile, reciprocals: &Lanes) {
     for c in 0..LANES {
         let mut column = block[c];
-        for i in 0..LANES {
-            column[i] *= reciprocals[c];
-        }
+        column.iter_mut().for_each(|x| *x *= reciprocals[c]);
         block[c] = column;
         for later in c + 1..LANES {
             add_scaled(&mut block[later], -D[c][later], &column);
@@ -152,9 +150,7 @@ pub(crate) fn invert(L: &RowPanels, reciprocals: &[Lanes], inverse: &mut ColumnP
             let panel = L.panel(I);
             let mut right = ZERO;
             if I == J {
-                for r in 0..LANES {
-                    right[r][r] = -1.0;
-                }
+                right.iter_mut().enumerate().for_each(|(r, row)| row[r] = -1.0);
             } else {
                 add_outer(&mut right, done, &panel[LANES * J..LANES * I]);
             }
