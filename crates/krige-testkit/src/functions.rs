@@ -211,6 +211,30 @@ impl TestFunction {
         }
     }
 
+    /// The cosine mixture of Breiman and Cutler (1993) in `d` parameters: a bowl with ripples along the axes, its
+    /// optimum at the centre of the box.
+    pub fn cosine_mixture(d: usize) -> Self {
+        Self {
+            minimum: -0.1 * d as f64,
+            minimizers: vec![vec![0.0; d]],
+            ..Self::boxed("cosine_mixture", vec![(-1.0, 1.0); d], |x| {
+                x.iter().map(|x| x * x - 0.1 * (5.0 * PI * x).cos()).sum()
+            })
+        }
+    }
+
+    /// The first simulated problem of Gardner et al. (2014): 2 parameters, feasible only in bands.
+    pub fn gardner() -> Self {
+        Self {
+            minimum: -2.0,
+            minimizers: vec![vec![1.5 * PI, 0.0]],
+            constraints: vec![|x| (x[0] + x[1]).cos() - 0.5],
+            ..Self::boxed("gardner", vec![(0.0, 6.0); 2], |x| {
+                (2.0 * x[0]).cos() * x[1].cos() + x[0].sin()
+            })
+        }
+    }
+
     /// The toy problem of Gramacy et al. (2016, eq. 5): a linear objective, 2 parameters, 2 constraints.
     pub fn gramacy() -> Self {
         Self {
@@ -249,6 +273,8 @@ mod tests {
             TestFunction::levy(8),
             TestFunction::styblinski_tang(6),
             TestFunction::griewank(3),
+            TestFunction::cosine_mixture(4),
+            TestFunction::gardner(),
             TestFunction::gramacy(),
         ]
     }
@@ -325,6 +351,8 @@ mod tests {
             (TestFunction::levy(2), vec![2.0, 3.0], 1.409_155_445_883_025_5),
             (TestFunction::styblinski_tang(2), vec![1.0, 2.0], -24.0),
             (TestFunction::griewank(2), vec![1.0, 2.0], 0.916_993_262_132_670_8),
+            (TestFunction::cosine_mixture(2), vec![0.5, 1.0], 1.35),
+            (TestFunction::gardner(), vec![1.0, 2.0], 1.014_649_174_376_090_6),
         ] {
             let found = (function.objective)(&x);
             let error = (found - expected).abs() / expected.abs();

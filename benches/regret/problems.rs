@@ -1,0 +1,222 @@
+//! What is optimized: test functions with a budget, noise, and the values that peers reach.
+
+use std::f64::consts::{E, TAU};
+
+use krige_gp::domain::{Dimension, Domain};
+use krige_testkit::{SplitMix, TestFunction};
+
+/// One problem, to be minimized over the unit cube.
+pub(crate) struct Problem {
+    pub(crate) name: &'static str,
+    pub(crate) trials: usize,
+    /// How many points are asked for at a time.
+    pub(crate) batch: usize,
+    /// Standard deviation of the noise.
+    pub(crate) noise: f64,
+    pub(crate) space: Space,
+    /// Names of peers with their median log10 regret; see the module's source note.
+    pub(crate) peers: &'static [(&'static str, f64)],
+}
+
+/// Where a problem lives.
+pub(crate) enum Space {
+    /// A test function over its box.
+    Box(TestFunction),
+    /// Ackley over two floats, an integer and two unordered choices.
+    MixedAckley,
+}
+
+/// A problem as one seed sees it.
+pub(crate) struct Instance<'a> {
+    problem: &'a Problem,
+    bounds: Vec<(f64, f64)>,
+    pub(crate) domain: Domain,
+}
+
+/// The values of the unordered choices of the mixed problem, by level.
+const CHOICES: [&[f64]; 2] = [&[0.8, -1.2, 0.0, 1.7, -0.5], &[1.0, 0.0, -0.7]];
+
+impl Problem {
+    /// The problem of a seed: as it is, or with every side of the box moved by up to a fifth of its width.
+    pub(crate) fn instance(&self, shifted: bool, seed: u64) -> Instance<'_> {
+        let (bounds, dimensions) = match &self.space {
+            Space::Box(function) => {
+                let d = function.bounds.len();
+                let moved = if shifted { moved(function, seed) } else { function.bounds.clone() };
+                (moved, vec![Dimension::Continuous; d])
+            }
+            Space::MixedAckley => {
+                let even = |n: usize| (0..n).map(|i| i as f64 / (n - 1) as f64).collect();
+                let mut dimensions = vec![Dimension::Continuous; 2];
+                dimensions.push(Dimension::Discrete { levels: even(10) });
+                dimensions
+                    .extend(CHOICES.map(|c| Dimension::Categorical { levels: even(c.len()) }));
+                (vec![(-1.0, 1.6), (-1.7, 1.0), (-1.5, 3.0)], dimensions)
+            }
+        };
+        Instance { problem: self, bounds, domain: Domain { dimensions, ..Domain::default() } }
+    }
+
+    /// Whether the box can be moved: the optimum of a constrained problem would not stay the same.
+    pub(crate) fn can_be_shifted(&self) -> bool {
+        matches!(&self.space, Space::Box(function) if function.constraints.is_empty())
+    }
+}
+
+/// The box moved so that a minimizer stays at least a twentieth of the width inside of it.
+fn moved(function: &TestFunction, seed: u64) -> Vec<(f64, f64)> {
+    let mut random = SplitMix::new(&[seed, 0x5411f7]);
+    loop {
+        let mut shift = |(low, high): &(f64, f64)| {
+            let by = (high - low) * (0.4 * random.uniform() - 0.2);
+            (low + by, high + by)
+        };
+        let bounds: Vec<(f64, f64)> = function.bounds.iter().map(&mut shift).collect();
+        let inside = |(x, (low, high)): (&f64, &(f64, f64))| {
+            (0.05..=0.95).contains(&((x - low) / (high - low)))
+        };
+        if function.minimizers.iter().any(|x| x.iter().zip(&bounds).all(inside)) {
+            return bounds;
+        }
+    }
+}
+
+impl Instance<'_> {
+    /// The true objective and the constraints, feasible where at most 0, at a point of the cube.
+    pub(crate) fn measure(&self, u: &[f64]) -> (f64, Vec<f64>) {
+        let mut x: Vec<f64> =
+            u.iter().zip(&self.bounds).map(|(u, (low, high))| low + u * (high - low)).collect();
+        match &self.problem.space {
+            Space::Box(function) => {
+                let constraints = function.constraints.iter().map(|c| c(&x)).collect();
+                ((function.objective)(&x), constraints)
+            }
+            Space::MixedAckley => {
+                for (values, u) in CHOICES.iter().zip(&u[3..]) {
+                    x.push(values[(u * (values.len() - 1) as f64).round() as usize]);
+                }
+                let mean = |f: fn(f64) -> f64| x.iter().map(|&x| f(x)).sum::<f64>() / 5.0;
+                let funnel = -20.0 * (-0.2 * mean(|x| x * x).sqrt()).exp();
+                (funnel - mean(|x| (TAU * x).cos()).exp() + 20.0 + E, Vec::new())
+            }
+        }
+    }
+
+    /// How far a true value is from the best possible.
+    pub(crate) fn regret(&self, value: f64) -> f64 {
+        match &self.problem.space {
+            Space::Box(function) => value - function.minimum,
+            Space::MixedAckley => value,
+        }
+    }
+}
+
+/// The box of a test function, replaced.
+fn on(function: TestFunction, low: f64, high: f64) -> TestFunction {
+    let bounds = vec![(low, high); function.bounds.len()];
+    TestFunction { bounds, ..function }
+}
+
+/// All problems.
+///
+/// The peers' medians were measured with the same budgets on the same boxes, 5 to 20 seeds each: Ax 1.3.1
+/// (`Client`, default strategy), Optuna 5.0.0 (`GPSampler`, `TPESampler`) and egobox. Hartmann three at a
+/// time is compared with what they reach one at a time.
+pub(crate) fn all() -> Vec<Problem> {
+    let plain = |name, trials, function, peers| {
+        let space = Space::Box(function);
+        Problem { name, trials, batch: 1, noise: 0.0, space, peers }
+    };
+    vec![
+        plain(
+            "branin",
+            25,
+            TestFunction::branin(),
+            &[("egobox", -2.53), ("ax", -1.86), ("optuna-gp", -1.18), ("optuna-tpe", -0.43)],
+        ),
+        plain(
+            "himmelblau",
+            25,
+            TestFunction::himmelblau(),
+            &[("optuna-gp", -0.49), ("egobox", -0.14), ("ax", 0.12), ("optuna-tpe", 0.51)],
+        ),
+        plain(
+            "hartmann3",
+            30,
+            TestFunction::hartmann3(),
+            &[("optuna-gp", -4.57), ("egobox", -3.36), ("ax", -3.07), ("optuna-tpe", -0.87)],
+        ),
+        plain(
+            "hartmann6",
+            50,
+            TestFunction::hartmann6(),
+            &[("optuna-gp", -2.27), ("egobox", -1.97), ("ax", -1.88), ("optuna-tpe", -0.48)],
+        ),
+        Problem {
+            batch: 3,
+            ..plain(
+                "hartmann6_q3",
+                30,
+                TestFunction::hartmann6(),
+                &[("ax", -0.81), ("optuna-gp", -0.66), ("egobox", -0.44), ("optuna-tpe", -0.05)],
+            )
+        },
+        plain(
+            "rosenbrock4",
+            50,
+            TestFunction::rosenbrock(4),
+            &[("optuna-tpe", 2.24), ("optuna-gp", 2.33), ("ax", 2.49), ("egobox", 2.63)],
+        ),
+        plain(
+            "ackley5",
+            50,
+            on(TestFunction::ackley(5), -5.0, 10.0),
+            &[("ax", 0.35), ("optuna-gp", 0.35), ("egobox", 0.37), ("optuna-tpe", 0.61)],
+        ),
+        plain(
+            "levy8",
+            50,
+            on(TestFunction::levy(8), -5.0, 10.0),
+            &[("ax", -0.17), ("optuna-gp", 0.50), ("optuna-tpe", 0.83), ("egobox", 1.06)],
+        ),
+        plain(
+            "griewank5",
+            50,
+            on(TestFunction::griewank(5), -300.0, 600.0),
+            &[("ax", -0.10), ("egobox", -0.06), ("optuna-gp", -0.03), ("optuna-tpe", 0.55)],
+        ),
+        plain(
+            "styblinski6",
+            50,
+            TestFunction::styblinski_tang(6),
+            &[("ax", 1.65), ("optuna-tpe", 1.71), ("optuna-gp", 1.83), ("egobox", 1.90)],
+        ),
+        plain("cosine8", 50, on(TestFunction::cosine_mixture(8), -0.7, 1.3), &[]),
+        Problem { noise: 2.0, ..plain("branin_noisy", 25, TestFunction::branin(), &[]) },
+        Problem {
+            noise: 0.1,
+            ..plain(
+                "hartmann6_noisy",
+                50,
+                TestFunction::hartmann6(),
+                &[("ax", -0.70), ("optuna-gp", -0.50), ("optuna-tpe", -0.39), ("egobox", -0.37)],
+            )
+        },
+        plain(
+            "gramacy",
+            30,
+            TestFunction::gramacy(),
+            &[("egobox", -10.0), ("optuna-gp", -4.70), ("ax", -3.51), ("optuna-tpe", -0.74)],
+        ),
+        plain("gardner", 30, TestFunction::gardner(), &[]),
+        Problem {
+            space: Space::MixedAckley,
+            ..plain(
+                "ackley_mixed",
+                40,
+                TestFunction::ackley(5),
+                &[("optuna-gp", -1.41), ("ax", -0.30), ("egobox", -0.23), ("optuna-tpe", 0.21)],
+            )
+        },
+    ]
+}
