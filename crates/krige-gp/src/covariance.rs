@@ -176,3 +176,99 @@ impl Vectorized for Gradient<'_> {
         (sums.into_iter().map(sum).collect(), diagonal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::KernelKind;
+
+    fn kernel(kind: KernelKind, mixed: bool) -> Kernel {
+        Kernel {
+            kind,
+            lengthscales: vec![0.4, 0.7, 1.1],
+            outputscale: 1.3,
+            categorical: vec![false, false, mixed],
+        }
+    }
+
+    fn inputs(n: usize) -> DMatrix<f64> {
+        DMatrix::from_fn(n, 3, |i, k| match k {
+            2 => (i % 3) as f64 / 2.0,
+            _ => 0.5 + 0.5 * ((7 * i * i + 3 * k + i) as f64).sin(),
+        })
+    }
+
+    fn alpha(n: usize) -> Vec<Lanes> {
+        crate::lanes::to_panels(&(0..n).map(|i| (i as f64).cos()).collect::<Vec<f64>>())
+    }
+
+    /// `tr(W dK) / 2` from the definition, with the inverse of nalgebra.
+    #[test]
+    fn gradients_agree_with_the_definition() {
+        for n in [1, 2, 7, 8, 9, 15, 16, 17, 31, 40, 65] {
+            for kind in [KernelKind::Matern52, KernelKind::Rbf] {
+                for mixed in [false, true] {
+                    let kernel = kernel(kind, mixed);
+                    let X = inputs(n);
+                    let mut covariance = Covariance::new(&X);
+                    covariance.factorize(&kernel, &vec![0.1; n]).unwrap();
+                    let (found, diagonal) = covariance.gradient(&kernel, &alpha(n));
+                    let (mut K, mut H) = (DMatrix::zeros(n, n), DMatrix::zeros(n, n));
+                    for i in 0..n {
+                        let u: Vec<f64> = X.row(i).iter().copied().collect();
+                        let (k, h) = kernel.cross(&u, &X);
+                        K.column_mut(i).copy_from_slice(&k);
+                        H.column_mut(i).copy_from_slice(&h);
+                        K[(i, i)] += 0.1;
+                    }
+                    let determinant = K.clone().determinant();
+                    let half = 0.5 * determinant.ln();
+                    assert!((covariance.log_determinant() - half).abs() < 1e-9, "{n}");
+                    let inverse = K.try_inverse().unwrap();
+                    let alpha = alpha(n);
+                    let alpha = alpha.as_flattened();
+                    for i in 0..n {
+                        assert!((diagonal.as_flattened()[i] - inverse[(i, i)]).abs() < 1e-10);
+                    }
+                    for k in 0..3 {
+                        let mut expected = 0.0;
+                        for i in 0..n {
+                            for j in 0..n {
+                                let difference = X[(i, k)] - X[(j, k)];
+                                let squared = if kernel.categorical[k] {
+                                    f64::from(u8::from(difference != 0.0))
+                                } else {
+                                    difference * difference
+                                };
+                                let r2 = squared / kernel.lengthscales[k].powi(2);
+                                let W = alpha[i] * alpha[j] - inverse[(i, j)];
+                                expected += 0.5 * W * H[(i, j)] * r2;
+                            }
+                        }
+                        let error = (found[k] - expected).abs();
+                        assert!(error < 1e-9 * (1.0 + expected.abs()), "{n} {k}: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// A stored experiment continues with the same bits on another machine.
+    #[test]
+    fn wide_vectors_change_no_bit() {
+        for n in [5, 24, 61] {
+            let kernel = kernel(KernelKind::Matern52, true);
+            let mut wide = Covariance::new(&inputs(n));
+            wide.factorize(&kernel, &vec![1e-3; n]).unwrap();
+            let mut plain = Covariance::new(&inputs(n));
+            kernel.scale_points(&plain.points, &mut plain.scaled);
+            Build(&mut plain, &kernel, &vec![1e-3; n], 0.0).run().unwrap();
+            InvertFactor(&mut plain).run();
+            assert_eq!(wide.L_inverse, plain.L_inverse);
+            assert_eq!(
+                wide.gradient(&kernel, &alpha(n)),
+                Gradient(&plain, &kernel, &alpha(n)).run()
+            );
+        }
+    }
+}

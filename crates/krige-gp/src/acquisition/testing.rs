@@ -18,9 +18,13 @@ pub(crate) fn model(noise_variance: f64) -> GaussianProcess {
     GaussianProcess::new(&data, &hyperparameters, &[false; 2], Mean::Fixed(0.1)).unwrap()
 }
 
-/// Compares the gradient with central differences over a grid.
+/// Compares the gradient with central differences over a grid, and values of many points with single ones.
 #[track_caller]
 pub(crate) fn check_gradient(acquisition: &dyn Acquisition) {
+    let points: Vec<Vec<f64>> =
+        (0..21).map(|i| vec![f64::from(i) / 20.0, f64::from((i * 8) % 21) / 20.0]).collect();
+    let single: Vec<f64> = points.iter().map(|u| acquisition.value(u)).collect();
+    assert_eq!(acquisition.values(&points), single);
     for i in 1..10 {
         for j in 1..10 {
             let u = [f64::from(i) / 10.0 + 0.013, f64::from(j) / 10.0 - 0.017];

@@ -10,7 +10,7 @@ use crate::lanes::{
 /// A lower triangular matrix in panels of eight rows. Panel I holds the columns `0..8(I + 1)`, each as the
 /// eight numbers of its rows; in the last eight of them, what is above the diagonal is unspecified until
 /// [`factorize`] makes it zero.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RowPanels {
     count: usize,
     data: Vec<Lanes>,
@@ -18,7 +18,7 @@ pub(crate) struct RowPanels {
 
 /// A lower triangular matrix in panels of eight columns. Panel J holds the rows `8J..`, each as the eight
 /// numbers of its columns.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ColumnPanels {
     count: usize,
     data: Vec<Lanes>,
@@ -84,11 +84,7 @@ pub(crate) fn factorize(K: &mut RowPanels, reciprocals: &mut Vec<Lanes>) -> Resu
         let (done, rest) = panel.split_at_mut(LANES * I);
         let block = tile_mut(rest);
         let diagonal: Lanes = std::array::from_fn(|c| block[c][c]);
-        let mut product = ZERO;
-        add_outer(&mut product, done, done);
-        for (block, product) in block.iter_mut().zip(&product) {
-            add_scaled(block, -1.0, product);
-        }
+        subtract_outer(block, done, done);
         let mut reciprocal = [0.0; LANES];
         for c in 0..LANES {
             let pivot = block[c][c];
