@@ -55,6 +55,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Options {
 }
 
 fn main() {
+    // `cargo test --all-targets` starts benchmarks too, without this argument: minutes are too long there.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let options = options(std::env::args().skip(1));
     let jobs: Vec<(usize, u64)> = (0..options.problems.len())
         .flat_map(|p| options.seeds.iter().map(move |&seed| (p, seed)))
