@@ -25,6 +25,12 @@ const POLISH_EVERY: usize = 3;
 /// How many of the last suggestions polish, at least.
 const LAST: usize = 2;
 
+/// How often each point of a batch is chosen again, given the others.
+const JOINT_ROUNDS: usize = 2;
+
+/// A point of a batch moves when that raises the log of the batch's improvement by more than this.
+const JOINT_GAIN: f64 = 1e-3;
+
 /// A polishing step that moves no coordinate further than this is not worth an evaluation.
 const POLISH_MOVE: f64 = 1e-5;
 
@@ -45,29 +51,101 @@ pub(crate) struct Chooser<'a> {
 impl<'a> Chooser<'a> {
     pub(crate) fn new(problem: &'a Problem<'a>, model: Option<&'a Model>) -> Self {
         let refuse_pending = !model.is_some_and(|model| model.objective.noisy);
-        let mut refused = problem.avoid.to_vec();
-        if refuse_pending {
-            refused.extend_from_slice(problem.x);
-            refused.extend_from_slice(problem.pending);
+        let (pending, refused) = (Vec::new(), Vec::new());
+        let mut chooser = Self { problem, model, pending, refused, refuse_pending, chosen: 0 };
+        chooser.clear();
+        chooser
+    }
+
+    /// Forgets what was chosen here.
+    fn clear(&mut self) {
+        self.pending = distinct(self.problem.pending);
+        self.refused = self.problem.avoid.to_vec();
+        if self.refuse_pending {
+            self.refused.extend_from_slice(self.problem.x);
+            self.refused.extend_from_slice(self.problem.pending);
         }
-        let pending = distinct(problem.pending);
-        Self { problem, model, pending, refused, refuse_pending, chosen: 0 }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Suggested>, SuggestError> {
         let Some((found, kind)) = self.choose()? else {
             return Ok(None);
         };
+        self.occupy(&found.u);
+        self.chosen += 1;
+        Ok(Some(self.suggested(found, kind)))
+    }
+
+    fn suggested(&self, found: Found, kind: AcquisitionKind) -> Suggested {
         let (mean, sd) =
             self.model.map_or((f64::NAN, f64::NAN), |model| model.objective.predict(&found.u));
-        if !self.pending.iter().any(|p| same_point(p, &found.u)) {
-            self.pending.push(found.u.clone());
+        Suggested { u: found.u, log_acquisition: found.value, mean, sd, kind }
+    }
+
+    /// Takes `u` as pending from now on.
+    fn occupy(&mut self, u: &[f64]) {
+        if !self.pending.iter().any(|p| same_point(p, u)) {
+            self.pending.push(u.to_vec());
         }
         if self.refuse_pending {
-            self.refused.push(found.u.clone());
+            self.refused.push(u.to_vec());
         }
-        self.chosen += 1;
-        Ok(Some(Suggested { u: found.u, log_acquisition: found.value, mean, sd, kind }))
+    }
+
+    /// Chooses the points of a batch again, each given all others, until none moves.
+    ///
+    /// The improvement that a batch is expected to make is that of all points but one, plus what the one adds
+    /// to it: the noisy expected improvement over a baseline that holds the others. So each step raises the joint
+    /// acquisition value of the batch (coordinate ascent), whose greedy choice is only a start.
+    pub(crate) fn refine(&mut self, points: &mut [Suggested]) -> Result<(), SuggestError> {
+        let by_improvement =
+            |kind| matches!(kind, AcquisitionKind::LogEi | AcquisitionKind::LogNei);
+        if points.iter().filter(|point| by_improvement(point.kind)).count() < 2 {
+            return Ok(());
+        }
+        for _ in 0..JOINT_ROUNDS {
+            let mut moved = false;
+            for i in 0..points.len() {
+                if !by_improvement(points[i].kind) {
+                    continue;
+                }
+                self.clear();
+                points
+                    .iter()
+                    .enumerate()
+                    .filter(|(j, _)| *j != i)
+                    .for_each(|(_, p)| self.occupy(&p.u));
+                if let Some(better) = self.better_than(&points[i].u)? {
+                    points[i] = self.suggested(better, AcquisitionKind::LogNei);
+                    moved = true;
+                }
+                self.chosen += 1;
+            }
+            if !moved {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A point that improves more than `u` does, given all that is pending.
+    fn better_than(&self, u: &[f64]) -> Result<Option<Found>, SuggestError> {
+        let Some(model) = self.model else { return Ok(None) };
+        let feasible = self.feasible(model);
+        if feasible.is_empty() {
+            return Ok(None);
+        }
+        let incumbents = self.incumbents(feasible.iter().map(|(u, ..)| u));
+        let search = self.search(&incumbents, &model.objective.gp.kernel().lengthscales);
+        let improvement = Box::new(self.noisy_improvement(model, &feasible)?);
+        let acquisition = constrained(improvement, model);
+        let now = Found { value: acquisition.value(u), u: u.to_vec() };
+        let least = now.value + JOINT_GAIN;
+        let nearby = search.climb(now, &acquisition);
+        let anywhere = search.maximize(&acquisition);
+        let best = anywhere.filter(|found| found.value > nearby.value).unwrap_or(nearby);
+        Ok((best.value > least && !self.refused.iter().any(|r| same_point(r, &best.u)))
+            .then_some(best))
     }
 
     /// The seed of the point that is chosen now.
@@ -80,16 +158,9 @@ impl<'a> Chooser<'a> {
             return Ok(self.fill_space());
         };
         let gp = &model.objective.gp;
-        let measured = distinct(self.problem.x);
-        let mut feasible: Vec<(Vec<f64>, f64, f64)> = measured
-            .iter()
-            .zip(gp.means_and_variances(&measured))
-            .filter(|(u, _)| model.expects_feasible(u))
-            .map(|(u, (mean, variance))| (u.clone(), mean, variance))
-            .collect();
-        feasible.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let feasible = self.feasible(model);
         if feasible.is_empty() && !model.constraints.is_empty() {
-            return Ok(self.find_feasible(model, &measured));
+            return Ok(self.find_feasible(model));
         }
         if model.objective.constant {
             return Ok(self.fill_space());
@@ -110,6 +181,19 @@ impl<'a> Chooser<'a> {
         Ok(search.maximize(&acquisition).map(|found| (found, kind)))
     }
 
+    /// Measured points that are expected to be feasible, with posterior mean and variance, best first.
+    fn feasible(&self, model: &Model) -> Vec<(Vec<f64>, f64, f64)> {
+        let measured = distinct(self.problem.x);
+        let mut feasible: Vec<(Vec<f64>, f64, f64)> = measured
+            .iter()
+            .zip(model.objective.gp.means_and_variances(&measured))
+            .filter(|(u, _)| model.expects_feasible(u))
+            .map(|(u, (mean, variance))| (u.clone(), mean, variance))
+            .collect();
+        feasible.sort_by(|a, b| b.1.total_cmp(&a.1));
+        feasible
+    }
+
     fn search<'s>(&'s self, incumbents: &'s [Vec<f64>], lengthscales: &'s [f64]) -> Search<'s> {
         Search {
             domain: self.problem.domain,
@@ -118,6 +202,7 @@ impl<'a> Chooser<'a> {
             incumbents,
             lengthscales,
             seed: self.seed(),
+            effort: self.problem.effort,
         }
     }
 
@@ -195,11 +280,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// The point most likely to be feasible, when none is known to be.
-    fn find_feasible(
-        &self,
-        model: &Model,
-        measured: &[Vec<f64>],
-    ) -> Option<(Found, AcquisitionKind)> {
+    fn find_feasible(&self, model: &Model) -> Option<(Found, AcquisitionKind)> {
         let mut pessimistic = model.clone();
         let bounds: Vec<(f64, f64)> =
             model.log_feasibility().constraints.iter().map(|c| (c.lower, c.upper)).collect();
@@ -216,6 +297,7 @@ impl<'a> Chooser<'a> {
             }
         }
         let feasibility = pessimistic.log_feasibility();
+        let measured = distinct(self.problem.x);
         let mut order: Vec<(f64, &Vec<f64>)> =
             measured.iter().map(|u| (feasibility.value(u), u)).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0));

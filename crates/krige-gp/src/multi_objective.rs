@@ -19,7 +19,7 @@ use crate::pareto::{non_dominated, open_cells};
 use crate::problem::{validate, validate_outcomes};
 use crate::regression::GaussianProcess;
 use crate::suggest::{
-    AcquisitionKind, ConstraintData, Model, ModelState, Outcomes, Prediction, Problem,
+    AcquisitionKind, ConstraintData, Effort, Model, ModelState, Outcomes, Prediction, Problem,
     SuggestError, collect,
 };
 
@@ -71,6 +71,8 @@ pub struct MultiProblem<'a> {
     pub seed: u64,
     /// The models of an earlier call.
     pub warm_start: Option<&'a MultiModelState>,
+    /// How hard to look.
+    pub effort: Effort,
 }
 
 /// A point to evaluate.
@@ -130,6 +132,7 @@ impl<'a> MultiProblem<'a> {
             avoid: self.avoid,
             options: self.options,
             seed: self.seed,
+            effort: self.effort,
             ..Problem::new(self.domain, &first.x, &first.outcomes)
         }
     }
@@ -255,6 +258,7 @@ impl<'a> Choice<'a> {
             incumbents: &incumbents,
             lengthscales: &lengthscales,
             seed: self.seed,
+            effort: self.problem.effort,
         };
         let found = search.maximize(&WeightedSum { terms });
         Ok(found.map(|found| (found, AcquisitionKind::LogEhvi)))

@@ -24,6 +24,7 @@ fn problem<'a>(domain: &'a Domain, objectives: &'a [ObjectiveData], seed: u64) -
         options: ModelOptions::default(),
         seed,
         warm_start: None,
+        effort: Effort::Fast,
     }
 }
 

@@ -36,6 +36,17 @@ pub struct ModelState {
     pub constraints: Vec<OutcomeState>,
 }
 
+/// How hard points are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// Enough that more rarely finds a better point; the points of a batch are chosen one after the other.
+    #[default]
+    Fast,
+    /// Four times the candidates and three times the local searches; the points of a batch are chosen again, each
+    /// given the others, until they improve most together.
+    Quality,
+}
+
 /// Everything that suggestions depend on: the same problem gives the same bits.
 #[derive(Debug, Clone, Copy)]
 pub struct Problem<'a> {
@@ -62,6 +73,8 @@ pub struct Problem<'a> {
     /// How many more points will be asked for, this call's included, where that is known: the last ones
     /// are spent on the digits of the best point.
     pub remaining: Option<usize>,
+    /// How hard to look.
+    pub effort: Effort,
 }
 
 impl<'a> Problem<'a> {
@@ -79,6 +92,7 @@ impl<'a> Problem<'a> {
             seed: 0,
             warm_start: None,
             remaining: None,
+            effort: Effort::Fast,
         }
     }
 }

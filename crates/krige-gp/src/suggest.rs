@@ -6,7 +6,7 @@ use crate::chooser::Chooser;
 use crate::model::FitError;
 use crate::outcome_model::{Measurements, OutcomeModel, Role};
 use crate::problem::validate;
-pub use crate::problem::{ConstraintData, ModelState, Outcomes, Problem, SuggestError};
+pub use crate::problem::{ConstraintData, Effort, ModelState, Outcomes, Problem, SuggestError};
 
 /// Why a point was suggested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,8 @@ pub fn fit_model(problem: &Problem<'_>) -> Result<Model, SuggestError> {
 
 /// Returns the `q` points that are best to evaluate next.
 ///
-/// Points are chosen one after the other; each treats the ones before it as pending. A point is never
+/// Points are chosen one after the other, each treating the ones before it as pending: what counts is what it adds to
+/// them. With [`Effort::Quality`] they are then chosen again, each given all others. A point is never
 /// one of `avoid`; where the objective is (nearly) free of noise, it is none that was measured or is
 /// pending either.
 pub fn suggest(problem: &Problem<'_>, q: usize) -> Result<Suggestions, SuggestError> {
@@ -86,7 +87,10 @@ pub fn suggest(problem: &Problem<'_>, q: usize) -> Result<Suggestions, SuggestEr
         Some(Model::fit(problem, Role::Objective)?)
     };
     let mut chooser = Chooser::new(problem, model.as_ref());
-    let points = collect(problem, q, || chooser.next())?;
+    let mut points = collect(problem, q, || chooser.next())?;
+    if problem.effort == Effort::Quality {
+        chooser.refine(&mut points)?;
+    }
     Ok(Suggestions { points, model: model.map(|model| model.state()) })
 }
 

@@ -506,3 +506,33 @@ fn thousands_of_measurements_are_predicted_from_near_the_best() {
         assert!((prediction.mean - value(&u)).abs() < 1e-2, "{u:?} {prediction:?}");
     }
 }
+
+/// The log of the improvement that two points are expected to make together.
+fn joint(problem: &Problem<'_>, a: &[f64], b: &[f64]) -> f64 {
+    use crate::acquisition::log_ei::LogEi;
+    use crate::acquisition::log_nei::LogNei;
+    let model = fit_model(problem).unwrap();
+    let gp = &model.objective.gp;
+    let best = problem.x.iter().map(|u| gp.posterior_mean(u, None)).fold(f64::MIN, f64::max);
+    let second = LogNei::new(gp, &[a.to_vec()], best, 5).unwrap().value(b);
+    (LogEi { gp, best }.value(a).exp() + second.exp()).ln()
+}
+
+/// Between two measurements the best single point is in the middle, and of the best two none is.
+#[test]
+fn quality_chooses_the_points_of_a_batch_to_improve_most_together() {
+    let domain = cube(1);
+    let x: Vec<Vec<f64>> = [0.0, 0.01, 0.99, 1.0].map(|u| vec![u]).to_vec();
+    let objective = outcomes(&[0.0, 0.3, 0.3, 0.0]);
+    let options = ModelOptions { noise: NoiseAssumption::Deterministic, ..Default::default() };
+    let fast = Problem { options, seed: 1, ..Problem::new(&domain, &x, &objective) };
+    let quality = Problem { effort: Effort::Quality, ..fast };
+    let value = |problem: &Problem<'_>| {
+        let points = suggest(problem, 2).unwrap().points;
+        (joint(&fast, &points[0].u, &points[1].u), points)
+    };
+    let (greedy, _) = value(&fast);
+    let (together, points) = value(&quality);
+    assert!(together > greedy + 2e-3, "{together} {greedy}");
+    assert!(points.iter().all(|point| (point.u[0] - 0.5).abs() > 0.05), "{points:?}");
+}

@@ -16,7 +16,7 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(init: &Init) -> Result<Self> {
-        let Init { spec, seed, budget } = init;
+        let Init { spec, seed, budget, method } = init;
         let mut client = Client::in_memory().with_seed(*seed);
         let mut config = ExperimentConfig::new(&spec.name);
         for param in &spec.params {
@@ -30,6 +30,7 @@ impl Problem {
         client.configure_generation_strategy(&StrategyOptions {
             noise: if spec.noisy { Noise::Noisy } else { Noise::Unknown },
             budget: *budget,
+            method: *method,
             // Exactly as many trials are given as are asked for.
             allow_exceeding_initialization_budget: true,
             ..StrategyOptions::default()

@@ -26,6 +26,9 @@ pub(super) struct Init {
     /// How many trials will be asked for, where that is known.
     #[serde(default)]
     pub(super) budget: Option<usize>,
+    /// What proposes the points after the first ones.
+    #[serde(default)]
+    pub(super) method: GenerationMethod,
 }
 
 /// What is tried, what is optimized.

@@ -135,7 +135,10 @@ fn generation_strategy_configured() {
     );
     let nodes = vec![
         GenerationNode::new("a", Sobol { seed: Some(7) }).max_parallelism(3),
-        GenerationNode::new("b", Gp { noise: Noise::Deterministic, budget: Some(40) }),
+        GenerationNode::new(
+            "b",
+            Gp { noise: Noise::Deterministic, budget: Some(40), effort: Effort::Quality },
+        ),
     ];
     let strategy = GenerationStrategy::new("own", nodes).unwrap();
     check(
@@ -147,7 +150,7 @@ fn generation_strategy_configured() {
             r#"{"name":"a","generator":{"generator":"sobol","seed":7},"transitions":[],"#,
             r#""pauses":[{"max_parallelism":{"limit":3}}]},"#,
             r#"{"name":"b","generator":{"generator":"gp","noise":"deterministic","#,
-            r#""budget":40},"#,
+            r#""budget":40,"effort":"quality"},"#,
             r#""transitions":[],"pauses":[]}]}}}"#,
         ),
     );

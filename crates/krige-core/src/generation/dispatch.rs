@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::center::Center;
 use super::criteria::TransitionCriterion;
-use super::gp::{Gp, Noise};
+use super::gp::{Effort, Gp, Noise};
 use super::node::GenerationNode;
 use super::sobol::Sobol;
 use super::strategy::GenerationStrategy;
@@ -17,6 +17,8 @@ pub enum GenerationMethod {
     /// A Gaussian process.
     #[default]
     Fast,
+    /// The same, looking some times longer for each point; the points of a batch are chosen to improve most together.
+    Quality,
     /// Scrambled Sobol points, for ever.
     RandomSearch,
 }
@@ -97,7 +99,11 @@ impl StrategyOptions {
             nodes.push(node);
         }
         if !random_search {
-            let generator = Gp { noise: self.noise, budget: self.budget };
+            let effort = match self.method {
+                GenerationMethod::Quality => Effort::Quality,
+                GenerationMethod::Fast | GenerationMethod::RandomSearch => Effort::Fast,
+            };
+            let generator = Gp { noise: self.noise, budget: self.budget, effort };
             nodes.push(GenerationNode::new("GP", generator));
         }
         let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();

@@ -25,6 +25,24 @@ pub enum Noise {
     Noisy,
 }
 
+/// How hard points are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effort {
+    /// Milliseconds for a point.
+    #[default]
+    Fast,
+    /// Some times longer: more candidates and local searches, and the points of a batch are chosen to improve most
+    /// together.
+    Quality,
+}
+
+impl Effort {
+    fn is_fast(&self) -> bool {
+        *self == Self::Fast
+    }
+}
+
 /// Proposes the points of largest (log) expected improvement under a Gaussian process, with trials under way and
 /// outcome constraints taken into account.
 ///
@@ -42,6 +60,9 @@ pub struct Gp {
     /// digits of the best point. Attached trials do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<usize>,
+    /// How hard to look.
+    #[serde(default, skip_serializing_if = "Effort::is_fast")]
+    pub effort: Effort,
 }
 
 #[typetag::serde(name = "gp")]
@@ -127,6 +148,15 @@ impl Gp {
             degraded: Some(reason),
             state: serde_json::Value::Null,
         }]))
+    }
+}
+
+impl From<Effort> for krige_gp::suggest::Effort {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Fast => Self::Fast,
+            Effort::Quality => Self::Quality,
+        }
     }
 }
 

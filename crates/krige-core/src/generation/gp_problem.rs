@@ -4,7 +4,7 @@ use krige_gp::domain::Domain;
 use krige_gp::model::ModelOptions;
 use krige_gp::multi_objective::{MultiProblem, MultiSuggested, ObjectiveData, suggest_multi};
 use krige_gp::suggest::{
-    AcquisitionKind, ConstraintData, Problem, SuggestError, Suggested, suggest,
+    AcquisitionKind, ConstraintData, Effort, Problem, SuggestError, Suggested, suggest,
 };
 
 use super::chebyshev::scalarize;
@@ -37,6 +37,7 @@ pub(super) struct GpProblem<'a> {
     options: ModelOptions,
     seed: u64,
     remaining: Option<usize>,
+    effort: Effort,
     /// What is modelled, and the newest model of that.
     outcomes: Vec<String>,
     warm: Option<StoredModel>,
@@ -94,6 +95,7 @@ impl<'a> GpProblem<'a> {
             options: ModelOptions { noise: gp.noise.into(), ..ModelOptions::default() },
             seed,
             remaining: gp.remaining(experiment),
+            effort: gp.effort.into(),
             warm: newest_model(experiment, request.node, &outcomes),
             outcomes,
         }))
@@ -128,6 +130,7 @@ impl<'a> GpProblem<'a> {
             seed: self.seed,
             warm_start: warm.as_ref(),
             remaining: self.remaining,
+            effort: self.effort,
         };
         let suggestions = suggest(&problem, count)?;
         let chosen = suggestions.points.into_iter().map(|point| {
@@ -155,6 +158,7 @@ impl<'a> GpProblem<'a> {
             options: self.options,
             seed: self.seed,
             warm_start: warm.as_ref(),
+            effort: self.effort,
         };
         let suggestions = suggest_multi(&problem, count)?;
         // The record has room for the prediction of one objective.

@@ -23,7 +23,7 @@ pub use criteria::{PausingCriterion, TransitionCriterion, TrialCount};
 pub(crate) use data::{Series, series};
 pub use dispatch::{GenerationMethod, StrategyOptions};
 pub use generator::{Generated, Generator, GeneratorError, Proposal, Request};
-pub use gp::{Gp, Noise};
+pub use gp::{Effort, Gp, Noise};
 pub use node::{GenerationNode, Transition};
 pub use sobol::Sobol;
 pub use strategy::{GenerationError, GenerationStrategy, Next, PauseReason, StrategyError};

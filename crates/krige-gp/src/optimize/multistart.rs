@@ -12,6 +12,7 @@ use super::spg::SpectralProjectedGradient;
 use crate::acquisition::Acquisition;
 use crate::domain::{Dimension, Domain, nearest_level};
 use crate::observations::same_point;
+use crate::problem::Effort;
 use crate::sampling::{normal, uniform};
 
 /// Candidates spread over the domain, and drawn around the incumbents.
@@ -48,6 +49,8 @@ pub struct Search<'a> {
     pub lengthscales: &'a [f64],
     /// Determines the raw candidates.
     pub seed: u64,
+    /// How many candidates and local searches.
+    pub effort: Effort,
 }
 
 /// A point and its acquisition value.
@@ -67,11 +70,15 @@ impl Search<'_> {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(2);
-        let mut raw = self.domain.sample(SPREAD, self.fixed, self.seed);
+        let (spread, starts) = match self.effort {
+            Effort::Fast => (SPREAD, STARTS),
+            Effort::Quality => (4 * SPREAD, 3 * STARTS),
+        };
+        let mut raw = self.domain.sample(spread, self.fixed, self.seed);
         raw.extend(self.around_incumbents(&mut rng));
         raw.extend(self.neighbours());
         let mut scored = self.score(raw, acquisition);
-        let starts = diverse(&scored, self.domain.len());
+        let starts = diverse(&scored, self.domain.len(), starts);
         let mut improved: Vec<Found> =
             starts.into_iter().map(|start| self.climb(start, acquisition)).collect();
         sort(&mut improved);
@@ -319,7 +326,7 @@ fn sort(found: &mut [Found]) {
 }
 
 /// Picks starts from candidates in order, leaving out those close to one already picked.
-fn diverse(scored: &[Found], d: usize) -> Vec<Found> {
+fn diverse(scored: &[Found], d: usize, starts: usize) -> Vec<Found> {
     let mut picked: Vec<Found> = Vec::new();
     for candidate in scored {
         let distance = |other: &Found| -> f64 {
@@ -328,7 +335,7 @@ fn diverse(scored: &[Found], d: usize) -> Vec<Found> {
         if picked.iter().all(|other| distance(other) > 1e-3 * d as f64) {
             picked.push(candidate.clone());
         }
-        if picked.len() == STARTS {
+        if picked.len() == starts {
             break;
         }
     }

@@ -40,7 +40,8 @@ fn graphs_that_cannot_be_walked_are_refused() {
 
 #[test]
 fn every_strategy_of_the_options_is_read_back_equal() {
-    for method in [GenerationMethod::Fast, GenerationMethod::RandomSearch] {
+    use GenerationMethod::{Fast, Quality, RandomSearch};
+    for method in [Fast, Quality, RandomSearch] {
         for budget in [None, Some(0), Some(1), Some(2), Some(9)] {
             for flags in 0..8 {
                 let options = StrategyOptions {
