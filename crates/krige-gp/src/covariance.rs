@@ -271,4 +271,20 @@ mod tests {
             );
         }
     }
+    #[test]
+    fn jitter_is_added_only_where_needed_and_reported() {
+        let kernel = kernel(KernelKind::Matern52, false);
+        let X = inputs(12);
+        let mut covariance = Covariance::new(&X);
+        covariance.factorize(&kernel, &[0.0; 12]).unwrap();
+        assert_eq!(covariance.jitter(), 0.0);
+        // Every point twice, without noise: singular.
+        let twice = DMatrix::from_fn(24, 3, |i, k| X[(i % 12, k)]);
+        let mut covariance = Covariance::new(&twice);
+        covariance.factorize(&kernel, &[0.0; 24]).unwrap();
+        assert_eq!(covariance.jitter(), 1e-9 * kernel.outputscale);
+        // Nothing that is tried makes up for that.
+        let failure = covariance.factorize(&kernel, &[-1.0; 24]).unwrap_err();
+        assert!((failure.jitter / (1e-4 * kernel.outputscale) - 1.0).abs() < 1e-9, "{failure}");
+    }
 }

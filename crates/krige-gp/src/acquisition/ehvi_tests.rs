@@ -15,6 +15,7 @@ fn ehvi<'a>(gp: &'a GaussianProcess, front: &[Vec<f64>], reference: &[f64]) -> L
     LogEhvi::new(vec![gp; reference.len()], &open_cells(front, reference))
 }
 
+/// Computed with BoTorch 0.18.1 for means (4, 3.5) and standard deviations (1, .8).
 #[test]
 fn the_value_is_that_of_an_independent_program() {
     let gp = model(0.01);

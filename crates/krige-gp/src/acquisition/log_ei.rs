@@ -69,4 +69,25 @@ mod tests {
         let value = LogEi { gp: &gp, best: 0.6 }.value(&[0.5, 0.4]);
         assert!((value - sum.ln()).abs() < 1e-6, "{value} {}", sum.ln());
     }
+    /// However hopeless or certain an improvement is, the value is finite and the gradient leads upwards.
+    #[test]
+    fn extremes_are_finite_decreasing_and_can_be_climbed() {
+        let gp = model(0.01);
+        let up = (0..=90).map(|i| 10f64.powf(0.1 * f64::from(i)));
+        let bests: Vec<f64> = up.clone().map(|best| -best).rev().chain(up).collect();
+        for u in [[0.5, 0.4], [0.05, 0.95]] {
+            let mut previous = f64::INFINITY;
+            for &best in &bests {
+                let ei = LogEi { gp: &gp, best };
+                let mut gradient = [0.0; 2];
+                let value = ei.add_gradient(&u, 1.0, &mut gradient);
+                assert!(value.is_finite() && value < previous, "{best:e}: {value:e}");
+                let size = gradient[0].hypot(gradient[1]);
+                assert!(size.is_finite() && size > 0.0, "{best:e}: {gradient:?}");
+                let step = |k: usize| u[k] + 1e-4 * gradient[k] / size;
+                assert!(ei.value(&[step(0), step(1)]) > value, "{best:e}");
+                previous = value;
+            }
+        }
+    }
 }

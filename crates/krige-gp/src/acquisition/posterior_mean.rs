@@ -19,3 +19,20 @@ impl Acquisition for PosteriorMean<'_> {
         self.gp.posterior_mean(u, Some((weight, gradient)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acquisition::WeightedSum;
+    use crate::acquisition::log_ei::LogEi;
+    use crate::acquisition::testing::{check_gradient, model};
+
+    #[test]
+    fn gradients_match_central_differences() {
+        let gp = model(0.01);
+        let mean = PosteriorMean { gp: &gp };
+        check_gradient(&mean);
+        let ei = LogEi { gp: &gp, best: 0.8 };
+        check_gradient(&WeightedSum { terms: vec![(0.7, Box::new(ei)), (-2.0, Box::new(mean))] });
+    }
+}
