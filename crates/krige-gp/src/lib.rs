@@ -82,6 +82,8 @@ pub mod polytope;
 pub mod priors;
 mod problem;
 pub mod regression;
+#[cfg(test)]
+mod robustness_tests;
 mod sampling;
 pub mod sobol;
 pub mod special;

@@ -140,7 +140,8 @@ impl OutcomeFit<'_> {
         let n = y.len();
         let (mean, sd) = moments(y);
         let d = self.categorical.len();
-        if sd <= 1e-12 * mean.abs().max(1e-290) {
+        // Less is what rounding leaves.
+        if sd <= 1e-14 * mean.abs().max(1e-290) {
             return self.constant(mean);
         }
         if let Some(warm) = warm
