@@ -170,13 +170,21 @@ pub(crate) fn validate(problem: &Problem<'_>) -> Result<(), SuggestError> {
         if coordinate.levels().is_some_and(<[f64]>::is_empty) {
             return Err(SuggestError::NoLevels { dimension });
         }
+        check_finite("levels", coordinate.levels().unwrap_or_default().iter().copied())?;
     }
     for constraint in &problem.domain.constraints {
         check_length("coefficients of a linear constraint", d, constraint.coefficients.len())?;
+        check_finite("linear constraints", constraint.coefficients.iter().copied())?;
+        check_finite("bounds of linear constraints", [constraint.bound])?;
     }
     validate_outcomes("measured points", problem.x, problem.objective, d)?;
-    for ConstraintData { x, outcomes, .. } in problem.constraints {
+    for (index, ConstraintData { x, outcomes, lower, upper }) in
+        problem.constraints.iter().enumerate()
+    {
         validate_outcomes("measured points of a constraint", x, outcomes, d)?;
+        if let Some(value) = [*lower, *upper].into_iter().flatten().find(|bound| bound.is_nan()) {
+            return Err(SuggestError::NonFinite { what: "bounds of constraints", index, value });
+        }
     }
     check_rows("pending points", problem.pending, d)?;
     check_rows("points to avoid", problem.avoid, d)?;

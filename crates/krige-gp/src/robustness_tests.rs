@@ -1,9 +1,12 @@
 //! Data as they come: repeated, flat, far off, huge, tiny, few, many. Every suggestion stays a good one.
 
-use crate::domain::{Dimension, Domain};
+use crate::domain::{Dimension, Domain, LinearConstraint};
 use crate::model::OutcomeState;
 use crate::observations::same_point;
-use crate::suggest::{AcquisitionKind, Outcomes, Problem, Suggested, Suggestions, suggest};
+use crate::suggest::{
+    AcquisitionKind, ConstraintData, Outcomes, Problem, SuggestError, Suggested, Suggestions,
+    fit_model, suggest,
+};
 
 fn cube(d: usize) -> Domain {
     Domain { dimensions: vec![Dimension::Continuous; d], ..Domain::default() }
@@ -227,4 +230,58 @@ fn threads_change_no_bit() {
             assert_eq!(thread.join().unwrap(), alone);
         }
     });
+}
+
+/// No array and no bound lets a number through that is none.
+#[test]
+fn what_is_not_finite_is_refused_wherever_it_is() {
+    let domain = cube(2);
+    let x = domain.sample(3, &[], 1);
+    let y = values(&x, bowl);
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let refused = |problem: &Problem<'_>| {
+            for error in [suggest(problem, 1).unwrap_err(), fit_model(problem).unwrap_err()] {
+                assert!(matches!(error, SuggestError::NonFinite { .. }), "{error}");
+            }
+        };
+        let good = outcomes(y.clone());
+        let problem = Problem::new(&domain, &x, &good);
+        let rows = [vec![0.5, bad]];
+        refused(&Problem { pending: &rows, ..problem });
+        refused(&Problem { avoid: &rows, ..problem });
+        refused(&Problem { fixed: &[(0, bad)], ..problem });
+        let mut moved = x.clone();
+        moved[1][0] = bad;
+        refused(&Problem { x: &moved, ..problem });
+        let mut objective = good.clone();
+        objective.y[2] = bad;
+        refused(&Problem { objective: &objective, ..problem });
+        let mut objective = good.clone();
+        objective.noise_variance[2] = Some(bad);
+        refused(&Problem { objective: &objective, ..problem });
+
+        let mut constraint =
+            ConstraintData { x: x.clone(), outcomes: good.clone(), lower: None, upper: Some(1.0) };
+        constraint.outcomes.y[0] = bad;
+        refused(&Problem { constraints: &[constraint.clone()], ..problem });
+        constraint.outcomes = good.clone();
+        constraint.x = moved;
+        refused(&Problem { constraints: &[constraint.clone()], ..problem });
+        constraint.x = x.clone();
+        if bad.is_nan() {
+            // An infinite bound is none.
+            constraint.upper = Some(bad);
+            refused(&Problem { constraints: &[constraint], ..problem });
+        }
+
+        for (coefficient, bound) in [(bad, 1.0), (1.0, bad)] {
+            let half = LinearConstraint { coefficients: vec![1.0, coefficient], bound };
+            let domain = Domain { constraints: vec![half], ..domain.clone() };
+            refused(&Problem { domain: &domain, ..problem });
+        }
+        let levels = vec![0.0, bad];
+        let dimensions = vec![Dimension::Continuous, Dimension::Discrete { levels }];
+        let domain = Domain { dimensions, ..Domain::default() };
+        refused(&Problem { domain: &domain, ..problem });
+    }
 }
