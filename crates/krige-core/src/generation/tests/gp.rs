@@ -139,6 +139,18 @@ fn the_stored_model_is_read_back_bit_for_bit() {
 }
 
 #[test]
+fn jitter_is_reported_in_the_record() {
+    let mut lab = initialized([0, 1, 2, 3, 4]);
+    lab.ask(1).unwrap();
+    assert_eq!(lab.generation(5).state["objective"]["jitter"], 0.0);
+    let stored: StoredModel = serde_json::from_value(lab.generation(5).state.clone()).unwrap();
+    let mut model = stored.to_engine();
+    model.objective.jitter = 1e-6;
+    let stored = StoredModel::from_engine(vec!["z".to_owned()], &model);
+    assert_eq!(serde_json::to_value(&stored).unwrap()["objective"]["jitter"], 1e-6);
+}
+
+#[test]
 fn a_model_of_something_else_is_no_warm_start() {
     let mut lab = initialized([0, 1, 2, 3, 4]);
     lab.ask(1).unwrap();

@@ -104,6 +104,55 @@ fn wildly_scaled_data_are_modelled() {
     }
 }
 
+/// The model says in the record that it is one, or why it is none; it is never an error.
+#[test]
+fn differences_beyond_the_range_of_floats_degrade() {
+    let mut lab = lab("z", &[]);
+    known(&mut lab, &[0.1, 0.3, 0.7, 0.9], |x| vec![("z", (x - 0.5).signum() * f64::MAX)]);
+    let reason = degraded(&mut lab);
+    assert!(reason.starts_with("no model could be fitted: "), "{reason}");
+}
+
+#[test]
+fn outliers_and_offsets_are_modelled() {
+    for outlier in [1e6, -1e6] {
+        let mut lab = lab("z", &[]);
+        let value = |x: f64| if x == 0.5 { outlier } else { -(x - 0.3).powi(2) };
+        known(&mut lab, &[0.0, 0.1, 0.2, 0.4, 0.5, 0.8, 1.0], |x| vec![("z", value(x))]);
+        modelled(&mut lab);
+    }
+    let mut lab = lab("z", &[]);
+    known(&mut lab, &[0.1, 0.3, 0.5, 0.9], |x| vec![("z", 1e9 + 1e-3 * x)]);
+    let trial = modelled(&mut lab);
+    let mean = lab.generation(trial).prediction.unwrap().mean;
+    assert!((mean - 1e9 - 1e-3 * lab.float(trial, "x")).abs() < 2e-4, "{mean}");
+    assert_ne!(lab.generation(trial).method, "space_filling");
+}
+
+#[test]
+fn repeated_arms_are_modelled() {
+    let mut lab = lab("z", &[]);
+    known(&mut lab, &[0.2, 0.2, 0.7, 0.7, 0.7, 0.2], |x| vec![("z", -x)]);
+    for trial in lab.ask(2).unwrap() {
+        assert_eq!(lab.generation(trial).degraded, None);
+        assert!(![0.2, 0.7].contains(&lab.float(trial, "x")));
+    }
+}
+
+#[test]
+fn a_hundred_parameters_are_modelled() {
+    let parameters = (0..100).map(|k| Parameter::float(format!("x{k}"), -1.0, 1.0));
+    let strategy = StrategyOptions::default().strategy();
+    let mut lab = Lab::new(space(parameters, &[])).optimize("-z", &[]).with(strategy);
+    for trial in 0..7 {
+        lab.ask(1).unwrap();
+        let z = (0..100).map(|k| lab.float(trial, &format!("x{k}")).powi(2)).sum();
+        lab.complete(trial, &[("z", z)]);
+    }
+    lab.check_arms();
+    assert!((5..7).all(|trial| lab.generation(trial).degraded.is_none()));
+}
+
 #[test]
 fn trials_that_all_failed_leave_space_filling() {
     let mut lab = lab("z", &[]);
