@@ -247,6 +247,34 @@ impl TestFunction {
             ..Self::boxed("gramacy", vec![(0.0, 1.0); 2], |x| x[0] + x[1])
         }
     }
+    /// The pressure vessel of Sandgren (1990) with four continuous parameters: two thicknesses, a radius and a length, which
+    /// is held back by three constraints and the box.
+    pub fn pressure_vessel() -> Self {
+        Self {
+            minimum: 5_885.332_773_616_461,
+            minimizers: vec![vec![
+                0.778_168_641_375_105_4,
+                0.384_649_162_627_901_83,
+                40.319_618_724_098_724,
+                200.0,
+            ]],
+            constraints: vec![
+                |x| 0.0193 * x[2] - x[0],
+                |x| 0.00954 * x[2] - x[1],
+                // As a share of the volume that is required.
+                |x| 1.0 - PI * x[2] * x[2] * (x[3] + 4.0 / 3.0 * x[2]) / 1_296_000.0,
+            ],
+            ..Self::boxed(
+                "pressure_vessel",
+                vec![(0.0625, 6.1875), (0.0625, 6.1875), (10.0, 200.0), (10.0, 200.0)],
+                |x| {
+                    0.6224 * x[0] * x[2] * x[3]
+                        + 1.7781 * x[1] * x[2] * x[2]
+                        + x[0] * x[0] * (3.1661 * x[3] + 19.84 * x[2])
+                },
+            )
+        }
+    }
 }
 
 fn hartmann<const D: usize>(a: &[[f64; D]; 4], p: &[[f64; D]; 4], x: &[f64]) -> f64 {
@@ -276,6 +304,7 @@ mod tests {
             TestFunction::cosine_mixture(4),
             TestFunction::gardner(),
             TestFunction::gramacy(),
+            TestFunction::pressure_vessel(),
         ]
     }
 
@@ -353,6 +382,7 @@ mod tests {
             (TestFunction::griewank(2), vec![1.0, 2.0], 0.916_993_262_132_670_8),
             (TestFunction::cosine_mixture(2), vec![0.5, 1.0], 1.35),
             (TestFunction::gardner(), vec![1.0, 2.0], 1.014_649_174_376_090_6),
+            (TestFunction::pressure_vessel(), vec![1.0, 1.0, 50.0, 100.0], 8_865.86),
         ] {
             let found = (function.objective)(&x);
             let error = (found - expected).abs() / expected.abs();

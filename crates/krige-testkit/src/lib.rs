@@ -1,6 +1,6 @@
 //! What the tests of krige, and of runners and metrics written for it, stand on.
 //!
-//! - [`TestFunction`]: objectives whose optimum is known.
+//! - [`TestFunction`]: objectives whose optimum is known; [`MultiObjectiveFunction`]: several at once.
 //! - [`FarSide`]: a system that runs trials as a [`Script`] says, well or badly, and counts what it started;
 //!   [`ScriptedRunner`] and [`ScriptedMetric`] reach it by its name, as a resumed experiment does.
 //! - [`FaultyJournal`]: a journal that fails at its n-th operation; [`SharedJournal`]: one that several clients open.
@@ -34,6 +34,7 @@ mod journal;
 mod random;
 mod script;
 mod scripted;
+mod several;
 
 pub use clock::ManualClock;
 pub use far_side::{FarSide, FarSideError};
@@ -42,3 +43,4 @@ pub use journal::{Fault, FaultyJournal, InjectedFault, Moment, SharedJournal};
 pub use random::SplitMix;
 pub use script::{Answer, Fetch, Find, Launch, Script, Stop};
 pub use scripted::{Lists, ScriptedMetric, ScriptedRunner};
+pub use several::MultiObjectiveFunction;
