@@ -3,7 +3,8 @@
 use std::f64::consts::{E, TAU};
 
 use krige_gp::domain::{Dimension, Domain};
-use krige_testkit::{SplitMix, TestFunction};
+use krige_gp::pareto::hypervolume;
+use krige_testkit::{MultiObjectiveFunction, SplitMix, TestFunction};
 
 /// One problem, to be minimized over the unit cube.
 pub(crate) struct Problem {
@@ -11,8 +12,8 @@ pub(crate) struct Problem {
     pub(crate) trials: usize,
     /// How many points are asked for at a time.
     pub(crate) batch: usize,
-    /// Standard deviation of the noise.
-    pub(crate) noise: f64,
+    /// Standard deviation of the noise of each objective; empty where there is none.
+    pub(crate) noise: &'static [f64],
     pub(crate) space: Space,
     /// Names of peers with their median log10 regret; see the module's source note.
     pub(crate) peers: &'static [(&'static str, f64)],
@@ -24,6 +25,8 @@ pub(crate) enum Space {
     Box(TestFunction),
     /// Ackley over two floats, an integer and two unordered choices.
     MixedAckley,
+    /// Several objectives over the unit cube; whether the engine is told the reference point.
+    Several(MultiObjectiveFunction, bool),
 }
 
 /// A problem as one seed sees it.
@@ -52,6 +55,10 @@ impl Problem {
                 dimensions
                     .extend(CHOICES.map(|c| Dimension::Categorical { levels: even(c.len()) }));
                 (vec![(-1.0, 1.6), (-1.7, 1.0), (-1.5, 3.0)], dimensions)
+            }
+            Space::Several(function, _) => {
+                let d = function.dimension;
+                (vec![(0.0, 1.0); d], vec![Dimension::Continuous; d])
             }
         };
         Instance { problem: self, bounds, domain: Domain { dimensions, ..Domain::default() } }
@@ -82,14 +89,14 @@ fn moved(function: &TestFunction, seed: u64) -> Vec<(f64, f64)> {
 }
 
 impl Instance<'_> {
-    /// The true objective and the constraints, feasible where at most 0, at a point of the cube.
-    pub(crate) fn measure(&self, u: &[f64]) -> (f64, Vec<f64>) {
+    /// The true objectives and the constraints, feasible where at most 0, at a point of the cube.
+    pub(crate) fn measure(&self, u: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mut x: Vec<f64> =
             u.iter().zip(&self.bounds).map(|(u, (low, high))| low + u * (high - low)).collect();
+        let constraints = |all: &[fn(&[f64]) -> f64], x: &[f64]| all.iter().map(|c| c(x)).collect();
         match &self.problem.space {
             Space::Box(function) => {
-                let constraints = function.constraints.iter().map(|c| c(&x)).collect();
-                ((function.objective)(&x), constraints)
+                (vec![(function.objective)(&x)], constraints(&function.constraints, &x))
             }
             Space::MixedAckley => {
                 for (values, u) in CHOICES.iter().zip(&u[3..]) {
@@ -97,16 +104,36 @@ impl Instance<'_> {
                 }
                 let mean = |f: fn(f64) -> f64| x.iter().map(|&x| f(x)).sum::<f64>() / 5.0;
                 let funnel = -20.0 * (-0.2 * mean(|x| x * x).sqrt()).exp();
-                (funnel - mean(|x| (TAU * x).cos()).exp() + 20.0 + E, Vec::new())
+                (vec![funnel - mean(|x| (TAU * x).cos()).exp() + 20.0 + E], Vec::new())
+            }
+            Space::Several(function, _) => {
+                ((function.objectives)(&x), constraints(&function.constraints, &x))
             }
         }
     }
 
-    /// How far a true value is from the best possible.
-    pub(crate) fn regret(&self, value: f64) -> f64 {
+    /// The thresholds that the engine is told, one for each objective, larger being better.
+    pub(crate) fn thresholds(&self) -> Vec<Option<f64>> {
         match &self.problem.space {
-            Space::Box(function) => value - function.minimum,
-            Space::MixedAckley => value,
+            Space::Box(_) | Space::MixedAckley => vec![None],
+            Space::Several(MultiObjectiveFunction { reference, .. }, told) => {
+                reference.iter().map(|value| told.then_some(-value)).collect()
+            }
+        }
+    }
+
+    /// How far true values of feasible points, shape `[.][m]`, are from the best possible: the best of one objective,
+    /// the volume that several cover.
+    pub(crate) fn regret(&self, values: &[Vec<f64>]) -> f64 {
+        let best = values.iter().map(|value| value[0]).fold(f64::INFINITY, f64::min);
+        match &self.problem.space {
+            Space::Box(function) => best - function.minimum,
+            Space::MixedAckley => best,
+            Space::Several(function, _) => {
+                let negated = |value: &Vec<f64>| value.iter().map(|v| -v).collect();
+                let values: Vec<Vec<f64>> = values.iter().map(negated).collect();
+                function.hypervolume - hypervolume(&values, &negated(&function.reference))
+            }
         }
     }
 }
@@ -125,8 +152,13 @@ fn on(function: TestFunction, low: f64, high: f64) -> TestFunction {
 pub(crate) fn all() -> Vec<Problem> {
     let plain = |name, trials, function, peers| {
         let space = Space::Box(function);
-        Problem { name, trials, batch: 1, noise: 0.0, space, peers }
+        Problem { name, trials, batch: 1, noise: &[], space, peers }
     };
+    let several = |name, trials, function, told, peers| {
+        let space = Space::Several(function, told);
+        Problem { name, trials, batch: 1, noise: &[], space, peers }
+    };
+    let branin_currin: &[_] = &[("ax", 0.65), ("egobox", 0.69), ("optuna-tpe", 1.37)];
     vec![
         plain(
             "branin",
@@ -192,9 +224,9 @@ pub(crate) fn all() -> Vec<Problem> {
             &[("ax", 1.65), ("optuna-tpe", 1.71), ("optuna-gp", 1.83), ("egobox", 1.90)],
         ),
         plain("cosine8", 50, on(TestFunction::cosine_mixture(8), -0.7, 1.3), &[]),
-        Problem { noise: 2.0, ..plain("branin_noisy", 25, TestFunction::branin(), &[]) },
+        Problem { noise: &[2.0], ..plain("branin_noisy", 25, TestFunction::branin(), &[]) },
         Problem {
-            noise: 0.1,
+            noise: &[0.1],
             ..plain(
                 "hartmann6_noisy",
                 50,
@@ -209,6 +241,7 @@ pub(crate) fn all() -> Vec<Problem> {
             &[("egobox", -10.0), ("optuna-gp", -4.70), ("ax", -3.51), ("optuna-tpe", -0.74)],
         ),
         plain("gardner", 30, TestFunction::gardner(), &[]),
+        plain("pressure_vessel", 50, TestFunction::pressure_vessel(), &[]),
         Problem {
             space: Space::MixedAckley,
             ..plain(
@@ -218,5 +251,38 @@ pub(crate) fn all() -> Vec<Problem> {
                 &[("optuna-gp", -1.41), ("ax", -0.30), ("egobox", -0.23), ("optuna-tpe", 0.21)],
             )
         },
+        several("branin_currin", 40, MultiObjectiveFunction::branin_currin(), false, branin_currin),
+        several("branin_currin_told", 40, MultiObjectiveFunction::branin_currin(), true, &[]),
+        Problem {
+            batch: 4,
+            ..several("branin_currin_q4", 40, MultiObjectiveFunction::branin_currin(), false, &[])
+        },
+        Problem {
+            noise: &[2.0, 0.3],
+            ..several(
+                "branin_currin_noisy",
+                40,
+                MultiObjectiveFunction::branin_currin(),
+                false,
+                &[],
+            )
+        },
+        Problem {
+            noise: &[2.0, 0.3],
+            batch: 4,
+            ..several(
+                "branin_currin_noisy_q4",
+                40,
+                MultiObjectiveFunction::branin_currin(),
+                true,
+                &[],
+            )
+        },
+        several("dtlz2_2", 50, MultiObjectiveFunction::dtlz2_2(), false, &[]),
+        several("dtlz2_2_told", 50, MultiObjectiveFunction::dtlz2_2(), true, &[]),
+        several("dtlz2_3", 50, MultiObjectiveFunction::dtlz2_3(), false, &[]),
+        several("dtlz2_3_told", 50, MultiObjectiveFunction::dtlz2_3(), true, &[]),
+        several("c2_dtlz2", 50, MultiObjectiveFunction::c2_dtlz2(), false, &[]),
+        several("c2_dtlz2_told", 50, MultiObjectiveFunction::c2_dtlz2(), true, &[]),
     ]
 }

@@ -1,8 +1,10 @@
 //! One run of one problem: the initial design, then the engine, exactly as the default strategy asks it.
 
 use krige_gp::model::ModelOptions;
+use krige_gp::multi_objective::{MultiModelState, MultiProblem, ObjectiveData, suggest_multi};
+use krige_gp::pareto::non_dominated;
 use krige_gp::sobol::Sobol;
-use krige_gp::suggest::{ConstraintData, ModelState, Outcomes, Problem, fit_model, suggest};
+use krige_gp::suggest::{ConstraintData, ModelState, Problem, fit_model, suggest};
 use krige_testkit::SplitMix;
 
 use crate::problems::{self, Instance};
@@ -24,9 +26,10 @@ struct Run<'a> {
     instance: Instance<'a>,
     seed: u64,
     x: Vec<Vec<f64>>,
-    objective: Outcomes,
+    objectives: Vec<ObjectiveData>,
     constraints: Vec<ConstraintData>,
     model: Option<ModelState>,
+    models: Option<MultiModelState>,
 }
 
 pub(crate) fn run(
@@ -36,9 +39,10 @@ pub(crate) fn run(
     budget_known: bool,
 ) -> Outcome {
     let instance = problem.instance(shifted, seed);
-    let (objective, constraints) = (Outcomes::default(), Vec::new());
-    let mut run =
-        Run { problem, instance, seed, x: Vec::new(), objective, constraints, model: None };
+    let unmeasured = |threshold| ObjectiveData { threshold, ..ObjectiveData::default() };
+    let objectives = instance.thresholds().into_iter().map(unmeasured).collect();
+    let (x, constraints, model, models) = (Vec::new(), Vec::new(), None, None);
+    let mut run = Run { problem, instance, seed, x, objectives, constraints, model, models };
     let mut noise = SplitMix::new(&[seed, 777]);
     let (mut chosen, mut seconds) = (0, 0.0);
     while run.x.len() < problem.trials {
@@ -71,37 +75,74 @@ impl Run<'_> {
             return asked;
         }
         let avoid: Vec<Vec<f64>> = self.x.iter().chain(&asked).cloned().collect();
-        let remaining = self.problem.trials - avoid.len();
-        let problem = Problem {
-            domain,
-            x: &self.x,
-            objective: &self.objective,
-            constraints: &self.constraints,
-            pending: &asked,
-            fixed: &[],
-            avoid: &avoid,
-            options: ModelOptions::default(),
-            seed: SplitMix::new(&[self.seed, 2, avoid.len() as u64]).next_u64(),
-            warm_start: self.model.as_ref(),
-            remaining: budget_known.then_some(remaining),
+        let more = count - asked.len();
+        let points = if self.objectives.len() == 1 {
+            self.one(more, &asked, &avoid, budget_known)
+        } else {
+            self.several(more, &asked, &avoid)
         };
-        let suggestions = suggest(&problem, count - asked.len()).expect("the domain is not empty");
-        self.model = suggestions.model;
-        asked.extend(suggestions.points.into_iter().map(|point| point.u));
+        asked.extend(points);
         asked
     }
 
+    /// Points for one objective.
+    fn one(
+        &mut self,
+        count: usize,
+        pending: &[Vec<f64>],
+        avoid: &[Vec<f64>],
+        budget_known: bool,
+    ) -> Vec<Vec<f64>> {
+        let remaining = self.problem.trials - avoid.len();
+        let problem = Problem {
+            constraints: &self.constraints,
+            pending,
+            avoid,
+            seed: self.seed_of(avoid.len()),
+            warm_start: self.model.as_ref(),
+            remaining: budget_known.then_some(remaining),
+            ..Problem::new(&self.instance.domain, &self.x, &self.objectives[0].outcomes)
+        };
+        let suggestions = suggest(&problem, count).expect("the domain is not empty");
+        self.model = suggestions.model;
+        suggestions.points.into_iter().map(|point| point.u).collect()
+    }
+
+    /// Points for several objectives.
+    fn several(&mut self, count: usize, pending: &[Vec<f64>], avoid: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let problem = MultiProblem {
+            domain: &self.instance.domain,
+            objectives: &self.objectives,
+            constraints: &self.constraints,
+            pending,
+            fixed: &[],
+            avoid,
+            options: ModelOptions::default(),
+            seed: self.seed_of(avoid.len()),
+            warm_start: self.models.as_ref(),
+        };
+        let suggestions = suggest_multi(&problem, count).expect("the domain is not empty");
+        self.models = suggestions.model;
+        suggestions.points.into_iter().map(|point| point.u).collect()
+    }
+
+    fn seed_of(&self, trials: usize) -> u64 {
+        SplitMix::new(&[self.seed, 2, trials as u64]).next_u64()
+    }
+
     fn tell(&mut self, u: Vec<f64>, noise: &mut SplitMix) {
-        let (value, constraints) = self.instance.measure(&u);
-        if self.problem.noise > 0.0 {
-            // Box and Muller 1958.
-            let (a, b) = (1.0 - noise.uniform(), noise.uniform());
-            let normal = (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos();
-            self.objective.y.push(-value - self.problem.noise * normal);
-        } else {
-            self.objective.y.push(-value);
+        let (values, constraints) = self.instance.measure(&u);
+        for (j, (data, value)) in self.objectives.iter_mut().zip(values).enumerate() {
+            let mut y = -value;
+            if let Some(sd) = self.problem.noise.get(j) {
+                // Box and Muller 1958.
+                let (a, b) = (1.0 - noise.uniform(), noise.uniform());
+                y -= sd * (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos();
+            }
+            data.x.push(u.clone());
+            data.outcomes.y.push(y);
+            data.outcomes.noise_variance.push(None);
         }
-        self.objective.noise_variance.push(None);
         let none = || ConstraintData { upper: Some(0.0), ..ConstraintData::default() };
         self.constraints.resize_with(constraints.len(), none);
         for (data, value) in self.constraints.iter_mut().zip(constraints) {
@@ -112,25 +153,26 @@ impl Run<'_> {
         self.x.push(u);
     }
 
-    /// Of the best feasible point; under noise, of the measured point of largest posterior mean.
+    /// Of the feasible points; under noise, of the measured points whose posterior means nothing dominates.
     fn regret(&self) -> f64 {
-        if self.problem.noise > 0.0 {
-            let problem = Problem {
-                warm_start: self.model.as_ref(),
-                ..Problem::new(&self.instance.domain, &self.x, &self.objective)
+        let recommended: Vec<&Vec<f64>> = if self.problem.noise.is_empty() {
+            self.x.iter().collect()
+        } else {
+            let predict = |data: &ObjectiveData| {
+                let problem = Problem {
+                    warm_start: self.model.as_ref(),
+                    ..Problem::new(&self.instance.domain, &self.x, &data.outcomes)
+                };
+                fit_model(&problem).expect("a model").predict(&self.x)
             };
-            let predictions = fit_model(&problem).expect("a model").predict(&self.x);
-            let best = (0..self.x.len())
-                .max_by(|&a, &b| predictions[a].mean.total_cmp(&predictions[b].mean))
-                .expect("at least one measurement");
-            return self.instance.regret(self.instance.measure(&self.x[best]).0);
-        }
-        self.x
-            .iter()
-            .map(|u| self.instance.measure(u))
-            .filter(|(_, constraints)| constraints.iter().all(|c| *c <= 0.0))
-            .map(|(value, _)| self.instance.regret(value))
-            .fold(f64::INFINITY, f64::min)
+            let predictions: Vec<_> = self.objectives.iter().map(predict).collect();
+            let means = |i: usize| predictions.iter().map(|of| of[i].mean).collect();
+            let means: Vec<Vec<f64>> = (0..self.x.len()).map(means).collect();
+            non_dominated(&means).into_iter().map(|i| &self.x[i]).collect()
+        };
+        let measured = recommended.into_iter().map(|u| self.instance.measure(u));
+        let feasible = measured.filter(|(_, constraints)| constraints.iter().all(|c| *c <= 0.0));
+        self.instance.regret(&feasible.map(|(values, _)| values).collect::<Vec<_>>())
     }
 }
 
