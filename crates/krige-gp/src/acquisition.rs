@@ -1,6 +1,8 @@
 //! Acquisition functions: how much an evaluation at a point is worth, as logarithms to be maximized.
 
+mod baseline;
 pub mod ehvi;
+mod ehvi_cells;
 pub mod feasibility;
 pub mod log_ei;
 pub mod log_nei;

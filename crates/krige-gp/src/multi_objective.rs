@@ -1,8 +1,8 @@
 //! The next points for several objectives: those that promise most additional hypervolume.
 //!
 //! The objectives are modelled independently and without output warps: a warp would change what their trade-offs are
-//! worth against each other. The front is that of the posterior means at the measured points, so that a lucky
-//! measurement does not stand in the way; a pending point is believed to turn out as expected and joins the front.
+//! worth against each other. The front is known where there is no noise; under noise it is drawn jointly at the points
+//! that may belong to it, and so is it at the pending points always.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -15,7 +15,7 @@ use crate::model::{FitError, ModelOptions, OutcomeState};
 use crate::observations::{distinct, same_point};
 use crate::optimize::multistart::{Found, Search};
 use crate::outcome_model::{Measurements, OutcomeModel, Role};
-use crate::pareto::{non_dominated, open_cells};
+use crate::pareto::non_dominated;
 use crate::problem::{validate, validate_outcomes};
 use crate::regression::GaussianProcess;
 use crate::suggest::{
@@ -25,6 +25,10 @@ use crate::suggest::{
 
 /// Points of the front that candidates are drawn around.
 const INCUMBENTS: usize = 5;
+
+/// Measured points at which an uncertain front is drawn, and how many standard deviations they may be short of it.
+const BASELINE: usize = 32;
+const PLAUSIBLE: f64 = 2.0;
 
 /// What an objective is modelled as: an outcome without bounds, which no warp is chosen for.
 const UNBOUNDED: Role = Role::Constraint { lower: f64::NEG_INFINITY, upper: f64::INFINITY };
@@ -167,6 +171,17 @@ impl Models {
         std::iter::once(&self.first.objective).chain(&self.others)
     }
 
+    /// Mean and variance of each objective at the rows of `points`, shape `[.][m]`.
+    fn moments(&self, points: &[Vec<f64>]) -> Vec<Vec<(f64, f64)>> {
+        let mut rows = vec![Vec::new(); points.len()];
+        for model in self.objectives() {
+            for (row, at) in rows.iter_mut().zip(model.gp.means_and_variances(points)) {
+                row.push(at);
+            }
+        }
+        rows
+    }
+
     fn state(&self) -> MultiModelState {
         MultiModelState {
             objectives: self.objectives().map(|model| model.state.clone()).collect(),
@@ -231,22 +246,35 @@ impl<'a> Choice<'a> {
         if constant || !self.measured.iter().any(|u| feasible(&u)) {
             return self.without_front(Some(&models.first));
         }
-        let gps = self.believed(models);
-        let known: Vec<&Vec<f64>> =
-            self.measured.iter().chain(&self.pending).filter(feasible).collect();
-        let value =
-            |u: &Vec<f64>| -> Vec<f64> { gps.iter().map(|gp| gp.posterior(u).mean).collect() };
-        let values: Vec<Vec<f64>> = known.iter().map(|u| value(u)).collect();
+        let measured: Vec<Vec<f64>> = self.measured.iter().filter(feasible).cloned().collect();
+        let pending: Vec<Vec<f64>> = self.pending.iter().filter(feasible).cloned().collect();
+        let known = [&measured[..], &pending].concat();
+        let moments = models.moments(&known);
+        let values: Vec<Vec<f64>> =
+            moments.iter().map(|at| at.iter().map(|(mean, _)| *mean).collect()).collect();
         let front = non_dominated(&values);
         let reference = self.reference(models, &values, &front);
-        let cells = open_cells(&values, &reference);
-        let improvement = LogEhvi::new(gps.iter().collect(), &cells);
+        let (certain, mut uncertain) = if self.noisy {
+            let plausible = plausible(&moments[..measured.len()]);
+            (&values[..0], plausible.into_iter().map(|i| measured[i].clone()).collect())
+        } else {
+            (&values[..measured.len()], Vec::new())
+        };
+        for u in pending {
+            if !uncertain.iter().any(|other| same_point(other, &u)) {
+                uncertain.push(u);
+            }
+        }
+        let gps: Vec<&GaussianProcess> = models.objectives().map(|model| &model.gp).collect();
+        let improvement = LogEhvi::new(&gps, certain, &uncertain, &reference, self.seed)
+            .map_err(|source| FitError::Singular { n: measured.len(), source })?;
         let mut terms = vec![(1.0, Box::new(improvement) as Box<dyn Acquisition + '_>)];
         if !self.problem.constraints.is_empty() {
             terms.push((1.0, Box::new(models.first.log_feasibility())));
         }
 
-        let incumbents = self.incumbents(front.iter().map(|&i| (known[i], values[i][0])).collect());
+        let incumbents =
+            self.incumbents(front.iter().map(|&i| (&known[i], values[i][0])).collect());
         let shortest = |k: usize| {
             gps.iter().map(|gp| gp.kernel().lengthscales[k]).fold(f64::INFINITY, f64::min)
         };
@@ -277,19 +305,6 @@ impl<'a> Choice<'a> {
         };
         let suggested = Chooser::new(&problem, first).next()?;
         Ok(suggested.map(|point| (Found { u: point.u, value: point.log_acquisition }, point.kind)))
-    }
-
-    /// The models of the objectives, were the pending points to turn out as expected.
-    fn believed(&self, models: &Models) -> Vec<GaussianProcess> {
-        let believe = |model: &OutcomeModel| {
-            let mut gp = model.gp.clone();
-            for u in &self.pending {
-                let expected = gp.posterior(u).mean;
-                gp.append(u, expected, model.state.hyperparameters.noise_variance);
-            }
-            gp
-        };
-        models.objectives().map(believe).collect()
     }
 
     /// The thresholds that are given; for the others a value below the worst of the front by a tenth of the range of all
@@ -328,6 +343,27 @@ impl<'a> Choice<'a> {
             .filter_map(|u| self.problem.domain.repair(u, self.problem.fixed, &mut rng))
             .collect()
     }
+}
+
+/// Returns which of the points with these means and variances, shape `[.][m]`, may belong to the front: those that no
+/// mean dominates, or would not if all their objectives were better by up to [`PLAUSIBLE`] standard deviations; those
+/// that need least come first, and there are at most [`BASELINE`].
+fn plausible(moments: &[Vec<(f64, f64)>]) -> Vec<usize> {
+    let means: Vec<Vec<f64>> =
+        moments.iter().map(|at| at.iter().map(|(mean, _)| *mean).collect()).collect();
+    let front = non_dominated(&means);
+    let missing = |i: usize| {
+        let to_reach = |k: &usize| {
+            let pairs = moments[i].iter().zip(&means[*k]);
+            let one = pairs.map(|((mean, variance), other)| (other - mean) / variance.sqrt());
+            one.fold(f64::INFINITY, f64::min)
+        };
+        front.iter().filter(|k| **k != i).map(to_reach).fold(f64::NEG_INFINITY, f64::max)
+    };
+    let mut order: Vec<(f64, usize)> = (0..moments.len()).map(|i| (missing(i), i)).collect();
+    order.retain(|(missing, _)| *missing <= PLAUSIBLE);
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    order.into_iter().take(BASELINE).map(|(_, i)| i).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Dimension;
+use crate::model::NoiseAssumption;
 use crate::pareto::hypervolume;
 
 fn cube(d: usize) -> Domain {
@@ -152,6 +153,41 @@ fn a_batch_and_pending_points_keep_apart() {
     let with = MultiProblem { pending: &pending[..1], ..problem };
     let next = &suggest_multi(&with, 1).unwrap().points[0];
     assert!(apart(&next.u, &pending[0]) > 0.02, "{next:?} {pending:?}");
+}
+
+/// Under noise too: what a pending point may add is not promised again.
+#[test]
+fn under_noise_a_batch_keeps_apart_and_is_repeated() {
+    let domain = cube(2);
+    let x = domain.sample(16, &[], 4);
+    let noise = |i: usize| 0.1 * ((7 * i) as f64).sin();
+    let row = |(i, u): (usize, &Vec<f64>)| parabolas(u).iter().map(|y| y + noise(i)).collect();
+    let values: Vec<Vec<f64>> = x.iter().enumerate().map(row).collect();
+    let objectives = columns(&values, &x, &[None, None]);
+    let options = ModelOptions { noise: NoiseAssumption::Noisy, ..ModelOptions::default() };
+    let problem = MultiProblem { options, ..problem(&domain, &objectives, 3) };
+    let points = suggest_multi(&problem, 3).unwrap().points;
+    for (i, point) in points.iter().enumerate() {
+        assert_eq!(point.kind, AcquisitionKind::LogEhvi);
+        assert!(points[..i].iter().all(|other| apart(&other.u, &point.u) > 0.02), "{points:?}");
+    }
+    assert_eq!(suggest_multi(&problem, 3).unwrap().points, points);
+}
+
+#[test]
+fn what_may_be_of_the_front_is_plausible() {
+    let at = |means: [f64; 2], sd: f64| means.map(|mean| (mean, sd * sd)).to_vec();
+    let moments = [
+        at([0.0, 1.0], 0.1),
+        // One standard deviation short in the objective where it is nearest to the front; three; and far.
+        at([0.9, -0.1], 0.1),
+        at([0.7, -0.3], 0.1),
+        at([-5.0, -5.0], 0.1),
+        at([1.0, 0.0], 0.1),
+        // As far, but not known well.
+        at([-5.0, -5.0], 4.0),
+    ];
+    assert_eq!(plausible(&moments), [0, 4, 1, 5]);
 }
 
 #[test]

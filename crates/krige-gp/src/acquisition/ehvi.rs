@@ -1,180 +1,151 @@
 //! Log expected hypervolume improvement: what a point may add to a front of several objectives.
 
 use super::Acquisition;
-use crate::pareto::Cell;
-use crate::regression::{GaussianProcess, Posterior};
-use crate::special::{log_h, log_ndtr, log1mexp, normal_cdf};
+use super::baseline::{Baseline, Draw, Moments, Slopes};
+use super::ehvi_cells::{Evaluation, OpenSpace};
+use crate::lanes::LANES;
+use crate::linalg::{NotPositiveDefinite, axpy, dot};
+use crate::pareto::open_cells;
+use crate::regression::GaussianProcess;
+use crate::sobol::Sobol;
+use crate::special::ndtri;
 
-/// A strip of less than this relative width is integrated by its middle, to a relative error of 1e-9; the difference
-/// of two logarithms has lost as many digits there.
-const THIN: f64 = 1e-4;
+/// Joint draws of an uncertain front of two objectives; with more of them each has many cells, and half as many draws do.
+const DRAWS: usize = 16;
 
-/// Below this the difference of two values of [`log_h`] is taken from its series, as the values are.
-const FAR: f64 = -100.0;
+/// Half the spacing of the Sobol grid: keeps quantiles finite.
+const HALF_CELL: f64 = 0.5 / (1u64 << 32) as f64;
 
-/// `ln E[(volume that f(u) adds to a front)^+]` for independent objectives and a front that is known.
+/// `ln E[(volume that f(u) adds to a front)^+]` for independent objectives.
 ///
-/// Exact in any number of objectives: the part of the space that the front leaves open is cut into cells, and over a
-/// cell the expectation is a product of differences of expected improvements, `prod_j EI_j(lower) - EI_j(upper)` (Yang
-/// et al. 2019). Products, sums and differences are taken of logarithms, so that nothing underflows.
+/// Exact in any number of objectives where the front is known: the part of the space that it leaves open is cut into
+/// cells, and over a cell the expectation is a product of differences of expected improvements, `prod_j EI_j(lower) -
+/// EI_j(upper)` (Yang et al. 2019). Products, sums and differences are taken of logarithms, so that nothing underflows.
+///
+/// Where the front is not known (measured under noise, or pending) the objectives are drawn jointly at its points, as in
+/// Daulton et al. 2021, eq. 3; but given a draw the expectation is exact, also over f(u).
 #[derive(Debug, Clone)]
 pub struct LogEhvi<'a> {
-    gps: Vec<&'a GaussianProcess>,
-    /// The distinct finite bounds of all cells, one list for each objective.
-    bounds: Vec<Vec<f64>>,
-    /// Shape `[cells][m]`: places of lower and upper bound; no upper bound is infinity.
-    cells: Vec<Vec<(usize, Option<usize>)>>,
+    baselines: Vec<Baseline<'a>>,
+    fronts: Vec<Front>,
 }
 
-/// A bound as an objective sees it from a point: `u = (mean - bound) / sigma`, `ln h(u)` and its slope.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    u: f64,
-    log_h: f64,
-    slope: f64,
-}
-
-impl Seen {
-    fn new(u: f64) -> Self {
-        let (log_h, slope) = log_h(u);
-        Self { u, log_h, slope }
-    }
-}
-
-/// A value and its derivatives with respect to a shift of `u` and to the logarithm of a scale of `u`.
-#[derive(Debug, Clone, Copy)]
-struct Strip {
-    value: f64,
-    d_shift: f64,
-    d_scale: f64,
-}
-
-/// `ln(h(lower.u) - h(upper.u))`: the expected improvement between two bounds, in standard deviations.
-fn strip(lower: Seen, upper: Option<Seen>) -> Strip {
-    let Some(upper) = upper else {
-        return Strip { value: lower.log_h, d_shift: lower.slope, d_scale: lower.slope * lower.u };
-    };
-    let (b, a) = (lower.u, upper.u);
-    let (width, middle) = (b - a, 0.5 * (a + b));
-    if width * (1.0 + middle.abs()) < THIN {
-        let (log_cdf, ratio) = log_ndtr(middle);
-        let value = width.ln() + log_cdf;
-        return Strip { value, d_shift: ratio, d_scale: 1.0 + ratio * middle };
-    }
-    if a > 0.0 {
-        // h(u) = u + h(-u): most of the strip is improved for sure, and the rest keeps its digits.
-        let tail = |u: f64| log_h(-u).0.exp();
-        let difference = width - (tail(a) - tail(b));
-        let (below_b, below_a) = (normal_cdf(-b), normal_cdf(-a));
-        return Strip {
-            value: difference.ln(),
-            d_shift: (below_a - below_b) / difference,
-            d_scale: (width - (b * below_b - a * below_a)) / difference,
-        };
-    }
-    let log_ratio = if b < FAR {
-        // ln h(u) = -u^2/2 - 2 ln|u| - 3/u^2 + ... + constant; squares cancel before they are rounded.
-        let squares = 2.0 * middle * width;
-        0.5 * squares - 2.0 * (-width / b).ln_1p() - 3.0 * squares / (a * a) / (b * b)
-    } else {
-        upper.log_h - lower.log_h
-    };
-    let rest = log1mexp(log_ratio);
-    let d_lower = lower.slope * (-rest).exp();
-    let d_upper = -upper.slope * (log_ratio - rest).exp();
-    Strip {
-        value: lower.log_h + rest,
-        d_shift: d_lower + d_upper,
-        d_scale: d_lower * b + d_upper * a,
-    }
-}
-
-/// A value with its derivatives with respect to the posterior mean and variance of each objective.
-struct Evaluation {
-    value: f64,
-    d_mean: Vec<f64>,
-    d_variance: Vec<f64>,
+/// One draw.
+#[derive(Debug, Clone)]
+struct Front {
+    open: OpenSpace,
+    /// For each objective the weights of its draw, shape `[m][b]`.
+    weights: Vec<Vec<f64>>,
 }
 
 impl<'a> LogEhvi<'a> {
-    /// Makes the function for models of the objectives, larger being better, and the cells that are left open by the
-    /// front (see [`open_cells`](crate::pareto::open_cells)), at least one, in the models' units.
-    pub fn new(gps: Vec<&'a GaussianProcess>, open: &[Cell]) -> Self {
-        let bounds: Vec<Vec<f64>> = (0..gps.len())
-            .map(|j| {
-                let ends = open.iter().flat_map(|cell| [cell.lower[j], cell.upper[j]]);
-                let mut bounds: Vec<f64> = ends.filter(|bound| bound.is_finite()).collect();
-                bounds.sort_by(f64::total_cmp);
-                bounds.dedup();
-                bounds
-            })
-            .collect();
-        let place = |j: usize, bound: f64| bounds[j].partition_point(|other| *other < bound);
-        let side = |j: usize, cell: &Cell| {
-            let upper = Some(cell.upper[j]).filter(|bound| bound.is_finite());
-            (place(j, cell.lower[j]), upper.map(|upper| place(j, upper)))
+    /// Makes the function for the models of m >= 2 objectives, larger being better: `certain` are the values of points that
+    /// are known, shape `[.][m]`, `uncertain` the points that are not, shape `[b][d]`, and `reference` is what the
+    /// volume lies above, shape `[m]`; all in the models' units. `seed` determines the draws.
+    ///
+    /// # Errors
+    /// If the covariance of the uncertain points cannot be factorized.
+    pub fn new(
+        gps: &[&'a GaussianProcess],
+        certain: &[Vec<f64>],
+        uncertain: &[Vec<f64>],
+        reference: &[f64],
+        seed: u64,
+    ) -> Result<Self, NotPositiveDefinite> {
+        let (m, b) = (gps.len(), uncertain.len());
+        let baselines = gps.iter().map(|gp| Baseline::new(gp, uncertain));
+        let baselines: Vec<Baseline<'a>> = baselines.collect::<Result<_, _>>()?;
+        let front = |z: &[f64]| {
+            let draws: Vec<Draw> =
+                (0..m).map(|j| baselines[j].draw(&z[j * b..(j + 1) * b])).collect();
+            let drawn = (0..b).map(|i| draws.iter().map(|draw| draw.values[i]).collect());
+            let values: Vec<Vec<f64>> = certain.iter().cloned().chain(drawn).collect();
+            let open = OpenSpace::new(&open_cells(&values, reference));
+            Front { open, weights: draws.into_iter().map(|draw| draw.weights).collect() }
         };
-        let cells =
-            open.iter().map(|cell| (0..gps.len()).map(|j| side(j, cell)).collect()).collect();
-        Self { gps, bounds, cells }
-    }
-
-    /// `at` are mean and variance of each objective.
-    fn evaluate(&self, at: &[(f64, f64)]) -> Evaluation {
-        let sigmas: Vec<f64> = at.iter().map(|(_, variance)| variance.sqrt()).collect();
-        let seen: Vec<Vec<Seen>> = at
-            .iter()
-            .zip(&sigmas)
-            .zip(&self.bounds)
-            .map(|(((mean, _), sigma), bounds)| {
-                bounds.iter().map(|bound| Seen::new((mean - bound) / sigma)).collect()
-            })
-            .collect();
-        let strips: Vec<Vec<Strip>> = self
-            .cells
-            .iter()
-            .map(|cell| {
-                let sides = cell.iter().zip(&seen);
-                sides.map(|(&(low, high), seen)| strip(seen[low], high.map(|k| seen[k]))).collect()
-            })
-            .collect();
-        let logs: Vec<f64> =
-            strips.iter().map(|cell| cell.iter().map(|strip| strip.value).sum()).collect();
-        let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let total: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
-        let m = self.gps.len();
-        let (mut shift, mut scale) = (vec![0.0; m], vec![0.0; m]);
-        for (cell, log) in strips.iter().zip(&logs) {
-            let share = (log - largest).exp() / total;
-            for (j, strip) in cell.iter().enumerate() {
-                shift[j] += share * strip.d_shift;
-                scale[j] += share * strip.d_scale;
-            }
+        if b == 0 {
+            return Ok(Self { fronts: vec![front(&[])], baselines });
         }
-        let value = sigmas.iter().map(|sigma| sigma.ln()).sum::<f64>() + largest + total.ln();
-        let d_mean = shift.iter().zip(&sigmas).map(|(d, sigma)| d / sigma).collect();
-        let d_variance =
-            scale.iter().zip(at).map(|(d, (_, variance))| (1.0 - d) / (2.0 * variance)).collect();
-        Evaluation { value, d_mean, d_variance }
+        // One sequence for all objectives: two of them, each scrambled anew, would not be independent.
+        let sobol = Sobol::scrambled((m * b).min(crate::sobol::MAX_DIMENSION), seed)
+            .expect("the dimension is capped at the size of the table");
+        let draws = if m == 2 { DRAWS } else { DRAWS / 2 };
+        let fronts = sobol.points_from(0).take(draws).map(|uniform| {
+            let mut z: Vec<f64> = uniform.iter().map(|u| ndtri(u + HALF_CELL)).collect();
+            z.resize(m * b, 0.0);
+            front(&z)
+        });
+        Ok(Self { fronts: fronts.collect(), baselines })
     }
 
-    fn posteriors(&self, u: &[f64]) -> (Vec<Posterior>, Vec<(f64, f64)>) {
-        let posteriors: Vec<Posterior> = self.gps.iter().map(|gp| gp.posterior(u)).collect();
-        let moments = posteriors.iter().map(|at| (at.mean, at.variance)).collect();
-        (posteriors, moments)
+    fn evaluate(&self, moments: &[Moments]) -> (f64, Vec<Slopes>) {
+        let remaining: Vec<(f64, Vec<f64>)> = (self.baselines.iter().zip(moments))
+            .map(|(baseline, at)| baseline.remaining(at.variance, &at.c))
+            .collect();
+        let evaluations: Vec<Evaluation> = self
+            .fronts
+            .iter()
+            .map(|front| {
+                let given = moments.iter().zip(&front.weights).zip(&remaining);
+                let at: Vec<(f64, f64)> = given
+                    .map(|((at, weights), (variance, _))| {
+                        (at.mean + dot(&at.c, weights), *variance)
+                    })
+                    .collect();
+                front.open.evaluate(&at)
+            })
+            .collect();
+        let largest = evaluations.iter().map(|e| e.value).fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = evaluations.iter().map(|e| (e.value - largest).exp()).sum();
+        let value = largest + (total / evaluations.len() as f64).ln();
+        let slopes = (0..moments.len()).map(|j| {
+            let mut slopes = Slopes { mean: 0.0, variance: 0.0, c: vec![0.0; moments[j].c.len()] };
+            for (e, front) in evaluations.iter().zip(&self.fronts) {
+                let share = (e.value - largest).exp() / total;
+                slopes.mean += share * e.d_mean[j];
+                slopes.variance += share * e.d_variance[j];
+                axpy(share * e.d_mean[j], &front.weights[j], &mut slopes.c);
+            }
+            self.baselines[j].add_remaining(&remaining[j].1, slopes.variance, &mut slopes.c);
+            slopes
+        });
+        (value, slopes.collect())
     }
 }
 
 impl Acquisition for LogEhvi<'_> {
     fn value(&self, u: &[f64]) -> f64 {
-        self.evaluate(&self.posteriors(u).1).value
+        self.values(&[u.to_vec()])[0]
+    }
+
+    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        let mut values = Vec::with_capacity(points.len());
+        for points in points.chunks(LANES) {
+            let mut moments: Vec<_> = (self.baselines.iter())
+                .map(|baseline| baseline.moments_block(points).into_iter())
+                .collect();
+            for _ in points {
+                let of = moments.iter_mut().filter_map(Iterator::next);
+                values.push(self.evaluate(&of.collect::<Vec<_>>()).0);
+            }
+        }
+        values
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
-        let (posteriors, moments) = self.posteriors(u);
-        let Evaluation { value, d_mean, d_variance } = self.evaluate(&moments);
-        for (j, (gp, at)) in self.gps.iter().zip(&posteriors).enumerate() {
-            gp.add_gradient(u, at, weight * d_mean[j], weight * d_variance[j], None, gradient);
+        let (posteriors, (moments, h)): (Vec<_>, (Vec<_>, Vec<_>)) = (self.baselines.iter())
+            .map(|baseline| {
+                let at = baseline.posterior(u);
+                let moments = baseline.moments(u, &at);
+                (at, moments)
+            })
+            .unzip();
+        let (value, slopes) = self.evaluate(&moments);
+        for (j, mut slopes) in slopes.into_iter().enumerate() {
+            slopes.mean *= weight;
+            slopes.variance *= weight;
+            slopes.c.iter_mut().for_each(|d| *d *= weight);
+            self.baselines[j].add_gradient(u, &posteriors[j], &h[j], &slopes, gradient);
         }
         value
     }

@@ -1,70 +1,19 @@
-//! Expected hypervolume improvement against an independent value, counting, differences and its own limits.
+//! Expected hypervolume improvement over a front that is uncertain: gradients, limits and plain draws.
 
 use super::*;
 use crate::acquisition::log_ei::LogEi;
 use crate::acquisition::testing::{check_gradient, model};
-use crate::pareto::{hypervolume, open_cells};
-use crate::special::ndtri;
+use crate::pareto::hypervolume;
 
 fn rows<const M: usize>(points: &[[f64; M]]) -> Vec<Vec<f64>> {
     points.iter().map(|point| point.to_vec()).collect()
-}
-
-/// The function for a front, with models that only evaluate what they are given.
-fn ehvi<'a>(gp: &'a GaussianProcess, front: &[Vec<f64>], reference: &[f64]) -> LogEhvi<'a> {
-    LogEhvi::new(vec![gp; reference.len()], &open_cells(front, reference))
-}
-
-/// Computed with BoTorch 0.18.1 for means (4, 3.5) and standard deviations (1, .8).
-#[test]
-fn the_value_is_that_of_an_independent_program() {
-    let gp = model(0.01);
-    let front = rows(&[[1.0, 5.0], [2.0, 4.0], [4.0, 3.0], [5.0, 1.0]]);
-    let value = ehvi(&gp, &front, &[0.0; 2]).evaluate(&[(4.0, 1.0), (3.5, 0.64)]).value;
-    assert!((value.exp() - 2.231_918_173_717_5).abs() < 1e-12, "{}", value.exp());
-}
-
-/// Quadrature over Gaussian quantiles of the volume that is added, by the definition.
-#[test]
-fn the_value_is_the_average_of_the_added_volume() {
-    let gp = model(0.01);
-    let front3 = rows(&[[3.0, 1.0, 2.0], [1.0, 3.0, 2.0], [2.0, 2.0, 1.0], [1.0, 1.0, 3.0]]);
-    let front2 = rows(&[[3.0, 1.0], [1.0, 3.0], [2.0, 2.0]]);
-    let cases = [
-        (front2, vec![(2.5, 0.5), (1.0, 0.3)], 300_usize, 0.005),
-        // Few quantiles leave out the tails.
-        (front3, vec![(2.5, 0.5), (1.0, 0.3), (2.2, 1.0)], 24, 0.03),
-    ];
-    for (front, at, count, tolerance) in cases {
-        let at: Vec<(f64, f64)> = at;
-        let m = at.len();
-        let reference = vec![0.5; m];
-        let before = hypervolume(&front, &reference);
-        let draws: usize = count.pow(m as u32);
-        let sum: f64 = (0..draws)
-            .map(|number| {
-                let mut rest = number;
-                let point = at.iter().map(|(mean, variance)| {
-                    let quantile = ((rest % count) as f64 + 0.5) / count as f64;
-                    rest /= count;
-                    mean + variance.sqrt() * ndtri(quantile)
-                });
-                let mut with = front.clone();
-                with.push(point.collect());
-                hypervolume(&with, &reference) - before
-            })
-            .sum();
-        let average = sum / draws as f64;
-        let value = ehvi(&gp, &front, &reference).evaluate(&at).value.exp();
-        assert!((value - average).abs() < tolerance * average, "{value} {average}");
-    }
 }
 
 #[test]
 fn without_a_front_it_is_the_product_of_improvements() {
     let gp = model(0.01);
     let reference = [0.3, -0.2, 0.9];
-    let ehvi = ehvi(&gp, &[], &reference);
+    let ehvi = LogEhvi::new(&[&gp; 3], &[], &[], &reference, 1).unwrap();
     for u in [[0.5, 0.5], [0.05, 0.95]] {
         let product: f64 = reference.iter().map(|&best| LogEi { gp: &gp, best }.value(&u)).sum();
         assert!((ehvi.value(&u) - product).abs() < 1e-12);
@@ -76,73 +25,82 @@ fn gradients_match_central_differences() {
     let (clean, noisy) = (model(0.01), model(0.3));
     let two = rows(&[[0.9, -0.5], [0.2, 0.3], [-0.4, 0.31], [-0.4001, 0.9]]);
     for reference in [[-1.0, -1.0], [2.0, 1.0], [-9.0, 0.2]] {
-        check_gradient(&LogEhvi::new(vec![&clean, &noisy], &open_cells(&two, &reference)));
+        check_gradient(&LogEhvi::new(&[&clean, &noisy], &two, &[], &reference, 1).unwrap());
     }
     let four = rows(&[[0.3, 0.1, 0.2, 0.2], [0.1, 0.3, 0.2, 0.1], [0.2, 0.2, 0.1, 0.3]]);
-    let cells = open_cells(&four, &[-0.5; 4]);
-    check_gradient(&LogEhvi::new(vec![&clean, &noisy, &clean, &noisy], &cells));
+    let models = [&clean, &noisy, &clean, &noisy];
+    check_gradient(&LogEhvi::new(&models, &four, &[], &[-0.5; 4], 1).unwrap());
+    // Uncertain points, with and without certain ones.
+    let uncertain = rows(&[[0.9, 0.1], [0.7, 0.5], [0.2, 0.1]]);
+    for certain in [&two[..], &[]] {
+        let models = [&clean, &noisy];
+        check_gradient(&LogEhvi::new(&models, certain, &uncertain, &[-1.0; 2], 1).unwrap());
+    }
 }
 
-/// The whole range that is met: from far above a strip to far below it, from wide to very thin.
+/// Draws of the objectives at the uncertain points and at u together, and the volumes counted: what is drawn at the
+/// uncertain points alone is right on average.
 #[test]
-fn strips_are_finite_increasing_and_have_the_slopes_of_their_values() {
-    for width in [1e-12, 1e-7, 1e-4, 1e-2, 1.0, 30.0, 1e4] {
-        let at = |lower: f64| strip(Seen::new(lower), Some(Seen::new(lower - width)));
-        let mut last = f64::NEG_INFINITY;
-        let scales = (-36..=36).map(|k| f64::from(k) / 4.0);
-        for u in scales.map(|k: f64| k.signum() * (10_f64.powf(k.abs()) - 1.0)) {
-            // Closer bounds than this are one number.
-            if width < 1e-9 * u.abs() {
-                continue;
-            }
-            let Strip { value, d_shift, d_scale } = at(u);
-            assert!(value.is_finite() && d_scale.is_finite(), "{u} {width}");
-            // The width itself is rounded.
-            let rounding = f64::EPSILON * (2.0 * u.abs() / width + value.abs());
-            assert!(value >= last - rounding, "{u} {width}: {value} {last}");
-            assert!(d_shift >= -1e-9 * (1.0 + 1.0 / width), "{u} {width}: {d_shift}");
-            last = value;
-            if u.abs() < 1e3 && width > 1e-9 {
-                let step = 1e-6 * (1.0 + u.abs());
-                let slope = (at(u + step).value - at(u - step).value) / (2.0 * step);
-                assert!((slope - d_shift).abs() < 1e-4 * (1.0 + slope.abs()), "{u} {width}");
-            }
+fn plain_draws_of_everything_agree() {
+    let (one, other) = (model(0.1), model(0.3));
+    let gps = [&one, &other];
+    let certain = rows(&[[0.2, -0.4]]);
+    let uncertain = rows(&[[0.9, 0.1], [0.7, 0.5], [0.2, 0.1]]);
+    let reference = [-1.0, -1.5];
+    let seeds = 40_u32;
+    let made = (0..seeds)
+        .map(|seed| LogEhvi::new(&gps, &certain, &uncertain, &reference, u64::from(seed)).unwrap());
+    let made: Vec<LogEhvi<'_>> = made.collect();
+    for u in [[0.6, 0.2], [0.85, 0.15], [0.1, 0.9]] {
+        let mut points = uncertain.clone();
+        points.push(u.to_vec());
+        let joint = gps.map(|gp| Baseline::new(gp, &points).unwrap());
+        let n = 1_u32 << 13;
+        let sobol = Sobol::scrambled(8, 8).unwrap();
+        let sum: f64 = sobol
+            .points_from(0)
+            .take(n as usize)
+            .map(|uniform| {
+                let z: Vec<f64> = uniform.iter().map(|u| ndtri(u + HALF_CELL)).collect();
+                let draws = [0, 1].map(|j| joint[j].draw(&z[4 * j..4 * (j + 1)]).values);
+                let mut values = certain.clone();
+                values.extend((0..4).map(|i| draws.iter().map(|draw| draw[i]).collect()));
+                hypervolume(&values, &reference) - hypervolume(&values[..4], &reference)
+            })
+            .sum();
+        let expected = sum / f64::from(n);
+        let values: Vec<f64> = made.iter().map(|ehvi| ehvi.value(&u).exp()).collect();
+        let average = values.iter().sum::<f64>() / f64::from(seeds);
+        assert!((average - expected).abs() < 0.03 * expected, "{u:?}: {average} {expected}");
+        for value in values {
+            assert!((value / expected).ln().abs() < 0.5, "{u:?}: {value} {expected}");
         }
     }
 }
 
-/// No jump where one way of computing a strip hands over to another.
+/// Where the uncertain points are all but certain, it is improvement over their values.
 #[test]
-fn strips_are_continuous_over_their_branches() {
-    let value = |u: f64, width: f64| strip(Seen::new(u), Some(Seen::new(u - width)));
-    let agree = |one: Strip, other: Strip| {
-        let near = |a: f64, b: f64| (a - b).abs() < 1e-6 * (1.0 + a.abs());
-        assert!(near(one.value, other.value), "{one:?} {other:?}");
-        assert!(near(one.d_shift, other.d_shift), "{one:?} {other:?}");
-        assert!(near(one.d_scale, other.d_scale), "{one:?} {other:?}");
-    };
-    for u in [-900.0, -90.0, -3.0, 0.0, 2.0, 700.0_f64] {
-        let edge = THIN / (1.0 + u.abs());
-        agree(value(u, (1.0 - 1e-8) * edge), value(u, (1.0 + 1e-8) * edge));
-    }
-    for width in [1e-3, 0.5, 20.0] {
-        agree(value(width - 1e-9, width), value(width + 1e-9, width));
-        agree(value(FAR - 1e-9, width), value(FAR + 1e-9, width));
+fn certain_draws_are_values() {
+    let gp = model(1e-8);
+    let points = rows(&[[0.9, 0.1], [0.1, 0.2]]);
+    let values: Vec<Vec<f64>> = points.iter().map(|u| vec![gp.posterior(u).mean; 2]).collect();
+    let drawn = LogEhvi::new(&[&gp; 2], &[], &points, &[-2.0; 2], 1).unwrap();
+    let known = LogEhvi::new(&[&gp; 2], &values, &[], &[-2.0; 2], 1).unwrap();
+    for u in [[0.8, 0.3], [0.5, 0.1], [0.3, 0.9]] {
+        assert!((drawn.value(&u) - known.value(&u)).abs() < 1e-3);
     }
 }
 
+/// A pending point is worth little more than nothing, and what is far away keeps its worth.
 #[test]
-fn far_from_any_improvement_it_is_finite_and_prefers_the_better() {
-    let gp = model(0.01);
-    let front = rows(&[[1.0, 5.0], [2.0, 4.0], [4.0, 3.0], [5.0, 1.0]]);
-    let ehvi = ehvi(&gp, &front, &[0.0; 2]);
-    let mut last = f64::NEG_INFINITY;
-    for k in (-80..=80_i32).rev() {
-        let mean = -f64::from(k).signum() * 10_f64.powf(f64::from(k.abs()) / 10.0);
-        let Evaluation { value, d_mean, d_variance } = ehvi.evaluate(&[(mean, 0.5), (mean, 2.0)]);
-        assert!(value.is_finite() && value > last, "{mean}: {value} {last}");
-        assert!(d_mean.iter().all(|d| d.is_finite() && *d > 0.0), "{mean}: {d_mean:?}");
-        assert!(d_variance.iter().all(|d| d.is_finite()), "{mean}: {d_variance:?}");
-        last = value;
-    }
+fn pending_points_are_avoided() {
+    let (one, other) = (model(1e-6), model(1e-4));
+    let certain = rows(&[[1.2, 1.2]]);
+    let pending = rows(&[[0.85, 0.3]]);
+    let value = |uncertain: &[Vec<f64>], u: &[f64]| {
+        LogEhvi::new(&[&one, &other], &certain, uncertain, &[-1.0; 2], 1).unwrap().value(u)
+    };
+    assert!(value(&pending, &pending[0]) < value(&[], &pending[0]) - 3.0);
+    let far = [0.1, 0.9];
+    assert!((value(&pending, &far) - value(&[], &far)).abs() < 0.5);
 }
