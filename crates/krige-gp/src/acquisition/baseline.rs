@@ -10,6 +10,9 @@ use crate::linalg::{
 };
 use crate::regression::{GaussianProcess, Posterior, PosteriorBlock};
 
+/// Half the spacing of the Sobol grid: keeps quantiles finite.
+pub(crate) const HALF_CELL: f64 = 0.5 / (1u64 << 32) as f64;
+
 /// The points where a function is drawn: measured ones under noise, pending ones always.
 ///
 /// Given a draw, the function is Gaussian everywhere else; its mean depends on the draw, and its variance does not.
@@ -47,6 +50,15 @@ pub(crate) struct Slopes {
     pub(crate) mean: f64,
     pub(crate) variance: f64,
     pub(crate) c: Vec<f64>,
+}
+
+impl Slopes {
+    pub(crate) fn times(mut self, factor: f64) -> Self {
+        self.mean *= factor;
+        self.variance *= factor;
+        self.c.iter_mut().for_each(|d| *d *= factor);
+        self
+    }
 }
 
 impl<'a> Baseline<'a> {
@@ -135,7 +147,7 @@ impl<'a> Baseline<'a> {
         u: &[f64],
         at: &Posterior,
         h: &[Lanes],
-        slopes: &Slopes,
+        slopes: Slopes,
         gradient: &mut [f64],
     ) {
         if self.posteriors.is_empty() {

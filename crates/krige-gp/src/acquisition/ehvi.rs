@@ -1,7 +1,7 @@
 //! Log expected hypervolume improvement: what a point may add to a front of several objectives.
 
 use super::Acquisition;
-use super::baseline::{Baseline, Draw, Moments, Slopes};
+use super::baseline::{Baseline, Draw, HALF_CELL, Moments, Slopes};
 use super::ehvi_cells::{Evaluation, OpenSpace};
 use crate::lanes::LANES;
 use crate::linalg::{NotPositiveDefinite, axpy, dot};
@@ -12,9 +12,6 @@ use crate::special::ndtri;
 
 /// Joint draws of an uncertain front of two objectives; with more of them each has many cells, and half as many draws do.
 const DRAWS: usize = 16;
-
-/// Half the spacing of the Sobol grid: keeps quantiles finite.
-const HALF_CELL: f64 = 0.5 / (1u64 << 32) as f64;
 
 /// `ln E[(volume that f(u) adds to a front)^+]` for independent objectives.
 ///
@@ -141,11 +138,9 @@ impl Acquisition for LogEhvi<'_> {
             })
             .unzip();
         let (value, slopes) = self.evaluate(&moments);
-        for (j, mut slopes) in slopes.into_iter().enumerate() {
-            slopes.mean *= weight;
-            slopes.variance *= weight;
-            slopes.c.iter_mut().for_each(|d| *d *= weight);
-            self.baselines[j].add_gradient(u, &posteriors[j], &h[j], &slopes, gradient);
+        for (j, slopes) in slopes.into_iter().enumerate() {
+            let slopes = slopes.times(weight);
+            self.baselines[j].add_gradient(u, &posteriors[j], &h[j], slopes, gradient);
         }
         value
     }

@@ -1,23 +1,15 @@
 //! Log noisy expected improvement: the value to improve on is itself uncertain.
 
-use nalgebra::DMatrix;
-
 use super::Acquisition;
-use crate::kernel::PointPanels;
-use crate::lanes::{LANES, Lanes, add_scaled, to_panels};
-use crate::linalg::{
-    Cholesky, NotPositiveDefinite, axpy, cholesky, dot, inverse_lower, multiply_lower,
-    multiply_lower_transposed,
-};
-use crate::regression::{GaussianProcess, Posterior};
+use super::baseline::{Baseline, Draw, HALF_CELL, Moments, Slopes};
+use crate::lanes::LANES;
+use crate::linalg::{NotPositiveDefinite, axpy, dot};
+use crate::regression::GaussianProcess;
 use crate::sobol::Sobol;
 use crate::special::{log_h, ndtri};
 
 /// Joint draws of the function at the baseline.
 const SAMPLES: usize = 128;
-
-/// Half the spacing of the Sobol grid: keeps quantiles finite.
-const HALF_CELL: f64 = 0.5 / (1u64 << 32) as f64;
 
 /// `ln E[(f(u) - max_b f(b))^+]` over a baseline of uncertain points b: measured ones under noise,
 /// pending ones always.
@@ -28,15 +20,11 @@ const HALF_CELL: f64 = 0.5 / (1u64 << 32) as f64;
 #[derive(Debug, Clone)]
 pub struct LogNei<'a> {
     gp: &'a GaussianProcess,
-    /// The b points of the baseline in units of the lengthscales, their posteriors and `K^-1 k(X, b)`.
-    B: PointPanels,
-    posteriors: Vec<Posterior>,
-    solved: Vec<Vec<Lanes>>,
-    L_inverse: DMatrix<f64>,
-    /// One per draw: `S^-1 (f_b - mu_b)`, shape `[b]`, and the best value.
-    draws: Vec<(Vec<f64>, f64)>,
-    /// Only the single point, no certain best: closed form.
-    single: bool,
+    baseline: Baseline<'a>,
+    /// Each with its best value.
+    draws: Vec<(Draw, f64)>,
+    /// Only the single point, no certain best: closed form. Mean and variance there.
+    single: Option<(f64, f64)>,
 }
 
 impl<'a> LogNei<'a> {
@@ -49,17 +37,11 @@ impl<'a> LogNei<'a> {
         seed: u64,
     ) -> Result<Self, NotPositiveDefinite> {
         let b = baseline.len();
-        let B = gp.scale_points(&DMatrix::from_fn(b, baseline[0].len(), |i, k| baseline[i][k]));
-        let posteriors: Vec<Posterior> = baseline.iter().map(|u| gp.posterior(u)).collect();
-        let mut S = DMatrix::zeros(b, b);
-        for (j, u) in baseline.iter().enumerate() {
-            let (c, _) = gp.covariances(u, &posteriors[j], &B, &posteriors);
-            S.column_mut(j).copy_from_slice(&c.as_flattened()[..b]);
-            S[(j, j)] = posteriors[j].variance;
-        }
-        let scale = posteriors.iter().map(|p| p.variance).fold(0.0, f64::max);
-        let Cholesky { L, .. } = cholesky(&S, scale)?;
-        let L_inverse = inverse_lower(&L);
+        let single = (b == 1 && certain == f64::NEG_INFINITY).then(|| {
+            let at = gp.posterior(&baseline[0]);
+            (at.mean, at.variance)
+        });
+        let baseline = Baseline::new(gp, baseline)?;
         let sobol = Sobol::scrambled(b.min(crate::sobol::MAX_DIMENSION), seed)
             .expect("the dimension is capped at the size of the table");
         let draws = sobol
@@ -68,101 +50,68 @@ impl<'a> LogNei<'a> {
             .map(|uniform| {
                 let mut z: Vec<f64> = uniform.iter().map(|u| ndtri(u + HALF_CELL)).collect();
                 z.resize(b, 0.0);
-                let best = (0..b)
-                    .map(|i| posteriors[i].mean + (0..=i).map(|j| L[(i, j)] * z[j]).sum::<f64>())
-                    .fold(certain, f64::max);
-                (multiply_lower_transposed(&L_inverse, &z), best)
+                let draw = baseline.draw(&z);
+                let best = draw.values.iter().copied().fold(certain, f64::max);
+                (draw, best)
             })
             .collect();
-        let solved = posteriors.iter().map(|at| gp.solve_at(at)).collect();
-        let single = b == 1 && certain == f64::NEG_INFINITY;
-        Ok(Self { gp, B, posteriors, solved, L_inverse, draws, single })
+        Ok(Self { gp, baseline, draws, single })
     }
 
-    fn of_baseline<'c>(&self, c: &'c [Lanes]) -> &'c [f64] {
-        &c.as_flattened()[..self.posteriors.len()]
-    }
-
-    /// Value, and derivatives with respect to posterior mean, variance and covariances with the baseline.
-    fn evaluate(&self, mean: f64, variance: f64, c: &[f64]) -> (f64, f64, f64, Vec<f64>) {
-        if self.single {
-            let other = &self.posteriors[0];
+    fn evaluate(&self, Moments { mean, variance, c }: &Moments) -> (f64, Slopes) {
+        if let Some((other_mean, other_variance)) = self.single {
             // The variance of the difference cannot be larger than rounding where u is the baseline.
             let floor = 1e-14 * self.gp.kernel().outputscale;
-            let variance = (variance + other.variance - 2.0 * c[0]).max(floor);
+            let variance = (variance + other_variance - 2.0 * c[0]).max(floor);
             let sigma = variance.sqrt();
-            let u = (mean - other.mean) / sigma;
+            let u = (mean - other_mean) / sigma;
             let (log_h, slope) = log_h(u);
             let d_variance = (1.0 - u * slope) / (2.0 * variance);
-            return (sigma.ln() + log_h, slope / sigma, d_variance, vec![-2.0 * d_variance]);
+            let slopes =
+                Slopes { mean: slope / sigma, variance: d_variance, c: vec![-2.0 * d_variance] };
+            return (sigma.ln() + log_h, slopes);
         }
-        let white = multiply_lower(&self.L_inverse, c);
-        let floor = 1e-14 * self.gp.kernel().outputscale;
-        let variance = (variance - dot(&white, &white)).max(floor);
+        let (variance, white) = self.baseline.remaining(*variance, c);
         let sigma = variance.sqrt();
         let terms: Vec<(f64, f64, f64)> = self
             .draws
             .iter()
-            .map(|(weights, best)| {
-                let u = (mean + dot(c, weights) - best) / sigma;
+            .map(|(draw, best)| {
+                let u = (mean + dot(c, &draw.weights) - best) / sigma;
                 let (log_h, slope) = log_h(u);
                 (log_h, slope, u)
             })
             .collect();
         let largest = terms.iter().map(|t| t.0).fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = terms.iter().map(|t| (t.0 - largest).exp()).sum();
-        let (mut d_mean, mut d_variance) = (0.0, 0.0);
-        let mut d_c = vec![0.0; c.len()];
-        for ((log_h, slope, u), (weights, _)) in terms.iter().zip(&self.draws) {
+        let mut slopes = Slopes { mean: 0.0, variance: 0.0, c: vec![0.0; c.len()] };
+        for ((log_h, slope, u), (draw, _)) in terms.iter().zip(&self.draws) {
             let share = (log_h - largest).exp() / total;
-            d_mean += share * slope / sigma;
-            d_variance += share * (1.0 - u * slope) / (2.0 * variance);
-            axpy(share * slope / sigma, weights, &mut d_c);
+            slopes.mean += share * slope / sigma;
+            slopes.variance += share * (1.0 - u * slope) / (2.0 * variance);
+            axpy(share * slope / sigma, &draw.weights, &mut slopes.c);
         }
-        // The conditional variance is variance - c^T S^-1 c.
-        axpy(-2.0 * d_variance, &multiply_lower_transposed(&self.L_inverse, &white), &mut d_c);
-        let value = sigma.ln() + largest + (total / self.draws.len() as f64).ln();
-        (value, d_mean, d_variance, d_c)
+        self.baseline.add_remaining(&white, slopes.variance, &mut slopes.c);
+        (sigma.ln() + largest + (total / self.draws.len() as f64).ln(), slopes)
     }
 }
 
 impl Acquisition for LogNei<'_> {
     fn value(&self, u: &[f64]) -> f64 {
         let at = self.gp.posterior(u);
-        let (c, _) = self.gp.covariances(u, &at, &self.B, &self.posteriors);
-        self.evaluate(at.mean, at.variance, self.of_baseline(&c)).0
+        self.evaluate(&self.baseline.moments(u, &at).0).0
     }
 
     fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
-        let mut values = Vec::with_capacity(points.len());
-        for points in points.chunks(LANES) {
-            let at = self.gp.posterior_block(points);
-            let c = self.gp.covariances_block(points, &at, &self.B, &self.posteriors);
-            for p in 0..points.len() {
-                let c: Vec<f64> = c.iter().map(|c| c[p]).collect();
-                values.push(self.evaluate(at.mean[p], at.variance[p], &c).0);
-            }
-        }
-        values
+        let blocks = points.chunks(LANES).flat_map(|points| self.baseline.moments_block(points));
+        blocks.map(|at| self.evaluate(&at).0).collect()
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
         let at = self.gp.posterior(u);
-        let (c, h) = self.gp.covariances(u, &at, &self.B, &self.posteriors);
-        let (value, d_mean, d_variance, mut d_c) =
-            self.evaluate(at.mean, at.variance, self.of_baseline(&c));
-        // c_b = k(u, b) - k(u, X) K^-1 k(X, b): one part moves with the baseline, one with the inputs.
-        d_c.iter_mut().for_each(|d| *d *= weight);
-        let kernel = self.gp.kernel();
-        kernel.add_gradient(&kernel.scale_point(u), &self.B, &h, &to_panels(&d_c), gradient);
-        let mut extra = vec![[0.0; LANES]; self.solved[0].len()];
-        for (d, solved) in d_c.iter().zip(&self.solved) {
-            for (extra, solved) in extra.iter_mut().zip(solved) {
-                add_scaled(extra, -d, solved);
-            }
-        }
-        let (d_mean, d_variance) = (weight * d_mean, weight * d_variance);
-        self.gp.add_gradient(u, &at, d_mean, d_variance, Some(&extra), gradient);
+        let (moments, h) = self.baseline.moments(u, &at);
+        let (value, slopes) = self.evaluate(&moments);
+        self.baseline.add_gradient(u, &at, &h, slopes.times(weight), gradient);
         value
     }
 }
@@ -204,27 +153,16 @@ mod tests {
         let u = [0.6, 0.2];
         let mut points = baseline();
         points.push(u.to_vec());
-        let all = gp.scale_points(&DMatrix::from_fn(4, 2, |i, k| points[i][k]));
-        let posteriors: Vec<_> = points.iter().map(|p| gp.posterior(p)).collect();
-        let mut S = DMatrix::zeros(4, 4);
-        for j in 0..4 {
-            let c = gp.covariances(&points[j], &posteriors[j], &all, &posteriors).0;
-            S.column_mut(j).copy_from_slice(&c.as_flattened()[..4]);
-        }
-        let L = cholesky(&S, 1.0).unwrap().L;
+        let joint = Baseline::new(&gp, &points).unwrap();
         let n = 1 << 16;
         let sum: f64 = Sobol::scrambled(4, 8)
             .unwrap()
             .points_from(0)
             .take(n)
             .map(|uniform| {
-                let z = nalgebra::DVector::from_iterator(
-                    4,
-                    uniform.iter().map(|u| ndtri(u + HALF_CELL)),
-                );
-                let f = &L * z;
-                let at = |i: usize| posteriors[i].mean + f[i];
-                (at(3) - at(0).max(at(1)).max(at(2))).max(0.0)
+                let z: Vec<f64> = uniform.iter().map(|u| ndtri(u + HALF_CELL)).collect();
+                let f = joint.draw(&z).values;
+                (f[3] - f[0].max(f[1]).max(f[2])).max(0.0)
             })
             .sum();
         let expected = (sum / n as f64).ln();
