@@ -218,7 +218,12 @@ impl Kernel {
         k.clear();
         for J in 0..panels(points.len()) {
             let r2 = self.squared_distances(u, points.panel(J));
-            k.extend(r2.iter().map(|r2| self.at(*r2).0));
+            // A closure would be compiled without the wide instructions.
+            let mut block = ZERO;
+            for j in 0..LANES {
+                block[j] = self.at(r2[j]).0;
+            }
+            k.extend_from_slice(&block);
         }
         k[points.len()..].fill([0.0; LANES]);
     }

@@ -88,8 +88,11 @@ fn noise_is_told_from_detail() {
     assert!(found >= 4, "{found} of 5");
 }
 
-/// Smooth functions without noise; larger is better.
-const CLEAN: [(&str, fn(&[f64]) -> f64); 5] = [
+/// A name and a function of a point of the cube; larger is better.
+type Named = (&'static str, fn(&[f64]) -> f64);
+
+/// Smooth functions without noise.
+const CLEAN: [Named; 5] = [
     ("bowl", |u| -u.iter().zip(1..).map(|(u, k)| f64::from(k) * (u - 0.4).powi(2)).sum::<f64>()),
     ("valley", |u| {
         let across: f64 = u.iter().zip(1..).map(|(u, k)| f64::from(k) * (u - 0.4)).sum();

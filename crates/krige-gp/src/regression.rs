@@ -9,7 +9,7 @@ use crate::kernel::{Kernel, KernelKind, PointPanels};
 use crate::lanes::{LANES, Lanes, Tile, ZERO, add_product, add_scaled, sum, to_panels, transposed};
 use crate::linalg::NotPositiveDefinite;
 use crate::linalg::panels::{
-    ColumnPanels, RowPanels, by_columns, by_rows, inner, multiply, multiply_block,
+    ColumnPanels, RowPanels, by_columns, by_rows, inner, multiply, multiply_blocks,
     multiply_transposed, squared_columns,
 };
 use crate::observations::Observations;
@@ -17,6 +17,9 @@ use crate::vectorize::{Vectorized, widest};
 
 /// Noise below this share of the outputscale is raised to it, to keep the factorization meaningful.
 const RELATIVE_NOISE_FLOOR: f64 = 1e-10;
+
+/// How many blocks of eight points read the matrix together: their covariances just fit into a cache.
+const TOGETHER: usize = 4;
 
 /// The parameters that a fit finds; plain data that a caller can store and give back.
 #[derive(Debug, Clone, PartialEq)]
@@ -263,10 +266,13 @@ impl GaussianProcess {
         widest(MeanAtPoint(self, u, gradient))
     }
 
-    /// Returns the posteriors at up to eight points, shape `[.][d]`: to the last bit those of
-    /// [`GaussianProcess::posterior`], but the matrix is read once for all.
-    pub(crate) fn posterior_block(&self, points: &[Vec<f64>]) -> PosteriorBlock {
-        widest(AtBlock(self, points))
+    /// Returns the posteriors at the rows of `points`, shape `[.][d]`, eight by eight: to the last bit those
+    /// of [`GaussianProcess::posterior`], but the matrix is read once for many.
+    pub(crate) fn posterior_blocks(
+        &self,
+        points: &[Vec<f64>],
+    ) -> impl Iterator<Item = PosteriorBlock> {
+        points.chunks(TOGETHER * LANES).flat_map(|points| widest(AtBlocks(self, points)))
     }
 
     /// Returns posterior means and variances at the rows of `points`, shape `[.][d]`.
@@ -274,10 +280,8 @@ impl GaussianProcess {
         &self,
         points: &[Vec<f64>],
     ) -> impl Iterator<Item = (f64, f64)> {
-        points.chunks(LANES).flat_map(|points| {
-            let at = self.posterior_block(points);
-            (0..points.len()).map(move |p| (at.mean[p], at.variance[p]))
-        })
+        let blocks = points.chunks(LANES).zip(self.posterior_blocks(points));
+        blocks.flat_map(|(points, at)| (0..points.len()).map(move |p| (at.mean[p], at.variance[p])))
     }
 
     /// Rounding can make the difference negative where the data pin the function down.
@@ -439,36 +443,46 @@ impl Vectorized for MeanAtPoint<'_> {
     }
 }
 
-struct AtBlock<'a>(&'a GaussianProcess, &'a [Vec<f64>]);
+struct AtBlocks<'a>(&'a GaussianProcess, &'a [Vec<f64>]);
 
-impl Vectorized for AtBlock<'_> {
-    type Output = PosteriorBlock;
+impl Vectorized for AtBlocks<'_> {
+    type Output = Vec<PosteriorBlock>;
 
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self(gp, points) = self;
-        let mut k = Vec::with_capacity(LANES * gp.alpha.len());
-        gp.kernel.cross_block(&block_panel(gp, points), &gp.points, &mut k);
-        let mut means = ZERO;
-        for (k, alpha) in k.chunks_exact(LANES).zip(&gp.alpha) {
-            for j in 0..LANES {
-                add_scaled(&mut means[j], alpha[j], &k[j]);
-            }
+        let count = gp.alpha.len();
+        let mut k = Vec::with_capacity(TOGETHER);
+        for points in points.chunks(LANES) {
+            let mut k_block = Vec::with_capacity(LANES * count);
+            gp.kernel.cross_block(&block_panel(gp, points), &gp.points, &mut k_block);
+            k.push(k_block);
         }
-        let means = transposed(&means);
-        let mut squares = ZERO;
-        let mut t = Vec::with_capacity(gp.alpha.len());
-        multiply_block(&gp.rows, &k, &mut t);
-        for t in &t {
+        let mut t = vec![Vec::with_capacity(count); k.len()];
+        multiply_blocks(&gp.rows, &k, &mut t);
+        let mut blocks = Vec::with_capacity(k.len());
+        for (k, t) in k.iter().zip(t) {
+            let mut means = ZERO;
+            for (k, alpha) in k.chunks_exact(LANES).zip(&gp.alpha) {
+                for j in 0..LANES {
+                    add_scaled(&mut means[j], alpha[j], &k[j]);
+                }
+            }
+            let means = transposed(&means);
+            let mut squares = ZERO;
+            for t in &t {
+                for p in 0..LANES {
+                    add_product(&mut squares[p], &t[p], &t[p]);
+                }
+            }
+            let mut block = PosteriorBlock { mean: [0.0; LANES], variance: [0.0; LANES], t };
             for p in 0..LANES {
-                add_product(&mut squares[p], &t[p], &t[p]);
+                block.mean[p] = gp.mean + sum(means[p]);
+                block.variance[p] = gp.variance(sum(squares[p]));
             }
+            blocks.push(block);
         }
-        PosteriorBlock {
-            mean: std::array::from_fn(|p| gp.mean + sum(means[p])),
-            variance: std::array::from_fn(|p| gp.variance(sum(squares[p]))),
-            t,
-        }
+        blocks
     }
 }
 

@@ -8,7 +8,7 @@ use crate::linalg::{
     Cholesky, NotPositiveDefinite, axpy, cholesky, dot, inverse_lower, multiply_lower,
     multiply_lower_transposed,
 };
-use crate::regression::{GaussianProcess, Posterior, PosteriorBlock};
+use crate::regression::{GaussianProcess, Posterior};
 
 /// Half the spacing of the Sobol grid: keeps quantiles finite.
 pub(crate) const HALF_CELL: f64 = 0.5 / (1u64 << 32) as f64;
@@ -110,21 +110,21 @@ impl<'a> Baseline<'a> {
         (Moments { mean: at.mean, variance: at.variance, c }, h)
     }
 
-    /// As [`Baseline::moments`] for up to eight points.
-    pub(crate) fn moments_block(&self, points: &[Vec<f64>]) -> Vec<Moments> {
-        let at: PosteriorBlock = self.gp.posterior_block(points);
-        let c = if self.posteriors.is_empty() {
-            Vec::new()
-        } else {
-            self.gp.covariances_block(points, &at, &self.B, &self.posteriors)
-        };
-        (0..points.len())
-            .map(|p| Moments {
+    /// As [`Baseline::moments`], at the rows of `points`, shape `[.][d]`.
+    pub(crate) fn moments_of(&self, points: &[Vec<f64>]) -> impl Iterator<Item = Moments> {
+        let blocks = points.chunks(LANES).zip(self.gp.posterior_blocks(points));
+        blocks.flat_map(|(points, at)| {
+            let c = if self.posteriors.is_empty() {
+                Vec::new()
+            } else {
+                self.gp.covariances_block(points, &at, &self.B, &self.posteriors)
+            };
+            (0..points.len()).map(move |p| Moments {
                 mean: at.mean[p],
                 variance: at.variance[p],
                 c: c.iter().map(|c| c[p]).collect(),
             })
-            .collect()
+        })
     }
 
     /// The variance that is left once a draw is known, and `L^-1 c`.

@@ -3,7 +3,6 @@
 use super::Acquisition;
 use super::baseline::{Baseline, Draw, HALF_CELL, Moments, Slopes};
 use super::ehvi_cells::{Evaluation, OpenSpace};
-use crate::lanes::LANES;
 use crate::linalg::{NotPositiveDefinite, axpy, dot};
 use crate::pareto::open_cells;
 use crate::regression::GaussianProcess;
@@ -116,17 +115,13 @@ impl Acquisition for LogEhvi<'_> {
     }
 
     fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
-        let mut values = Vec::with_capacity(points.len());
-        for points in points.chunks(LANES) {
-            let mut moments: Vec<_> = (self.baselines.iter())
-                .map(|baseline| baseline.moments_block(points).into_iter())
-                .collect();
-            for _ in points {
-                let of = moments.iter_mut().filter_map(Iterator::next);
-                values.push(self.evaluate(&of.collect::<Vec<_>>()).0);
-            }
-        }
-        values
+        let mut moments: Vec<_> =
+            self.baselines.iter().map(|baseline| baseline.moments_of(points)).collect();
+        let next = |_| {
+            let of = moments.iter_mut().filter_map(Iterator::next);
+            self.evaluate(&of.collect::<Vec<_>>()).0
+        };
+        points.iter().map(next).collect()
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {

@@ -2,7 +2,6 @@
 
 use super::Acquisition;
 use super::baseline::{Baseline, Draw, HALF_CELL, Moments, Slopes};
-use crate::lanes::LANES;
 use crate::linalg::{NotPositiveDefinite, axpy, dot};
 use crate::regression::GaussianProcess;
 use crate::sobol::Sobol;
@@ -103,8 +102,7 @@ impl Acquisition for LogNei<'_> {
     }
 
     fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
-        let blocks = points.chunks(LANES).flat_map(|points| self.baseline.moments_block(points));
-        blocks.map(|at| self.evaluate(&at).0).collect()
+        self.baseline.moments_of(points).map(|at| self.evaluate(&at).0).collect()
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {

@@ -243,15 +243,17 @@ pub(crate) fn multiply(M: &RowPanels, b: &[Lanes], out: &mut Vec<Lanes>) {
     }
 }
 
-/// Writes `M b` for eight vectors at once: `b[j]` holds the j-th number of each; the result, for each panel
-/// and vector, eight rows.
+/// Writes `M b` for blocks of eight vectors: `b[j]` holds the j-th number of each; the result, for each panel
+/// and vector, eight rows. Each panel of the matrix is read once for all blocks.
 #[inline(always)]
-pub(crate) fn multiply_block(M: &RowPanels, b: &[Lanes], out: &mut Vec<Tile>) {
-    out.clear();
-    for I in 0..b.len() / LANES {
-        let mut product = ZERO;
-        add_outer(&mut product, M.panel(I), &b[..LANES * (I + 1)]);
-        out.push(product);
+pub(crate) fn multiply_blocks(M: &RowPanels, b: &[Vec<Lanes>], out: &mut [Vec<Tile>]) {
+    out.iter_mut().for_each(Vec::clear);
+    for I in 0..M.count {
+        for (b, out) in b.iter().zip(&mut *out) {
+            let mut product = ZERO;
+            add_outer(&mut product, M.panel(I), &b[..LANES * (I + 1)]);
+            out.push(product);
+        }
     }
 }
 

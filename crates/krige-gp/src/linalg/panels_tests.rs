@@ -107,8 +107,11 @@ fn blocks_have_the_bits_of_single_products() {
         for (j, lanes) in together[..n].iter_mut().enumerate() {
             *lanes = std::array::from_fn(|p| columns[p][j]);
         }
-        let (mut block, mut single) = (Vec::new(), Vec::new());
-        multiply_block(&rows, &together, &mut block);
+        let mut single = Vec::new();
+        let mut blocks = [Vec::new(), Vec::new()];
+        multiply_blocks(&rows, &[together.clone(), together], &mut blocks);
+        let [block, other] = blocks;
+        assert_eq!(block, other);
         for p in 0..LANES {
             multiply(&rows, &to_panels(&columns[p]), &mut single);
             for (block, single) in block.iter().zip(&single) {
