@@ -32,7 +32,8 @@ pub(crate) enum Space {
 /// A problem as one seed sees it.
 pub(crate) struct Instance<'a> {
     problem: &'a Problem,
-    bounds: Vec<(f64, f64)>,
+    /// Of the numbers; the whole number of the mixed problem is taken in halves.
+    pub(crate) bounds: Vec<(f64, f64)>,
     pub(crate) domain: Domain,
 }
 

@@ -7,6 +7,7 @@
 //! - `interrupt`: Ctrl-C, once and twice.
 //! - `kill`: SIGKILL at any moment loses nothing, and nothing runs twice.
 //! - `layers`: the crates depend on each other as `ARCHITECTURE.md` says, and on nothing else.
+//! - `peers`: the comparison with peers optimizes what it says; with Python, if there is one.
 //! - `tidy`: what formatter and compiler do not look at.
 //! - `wait`: waiting for another process, for the tests that start one.
 
@@ -17,6 +18,7 @@ mod examples;
 mod interrupt;
 mod kill;
 mod layers;
+mod peers;
 mod tidy;
 mod wait;
 
