@@ -4,7 +4,7 @@ use krige_gp::model::ModelOptions;
 use krige_gp::multi_objective::{MultiModelState, MultiProblem, ObjectiveData, suggest_multi};
 use krige_gp::pareto::non_dominated;
 use krige_gp::sobol::Sobol;
-use krige_gp::suggest::{ConstraintData, ModelState, Problem, fit_model, suggest};
+use krige_gp::suggest::{ConstraintData, Effort, ModelState, Problem, fit_model, suggest};
 use krige_testkit::SplitMix;
 
 use crate::problems::{self, Instance};
@@ -120,6 +120,7 @@ impl Run<'_> {
             options: ModelOptions::default(),
             seed: self.seed_of(avoid.len()),
             warm_start: self.models.as_ref(),
+            effort: Effort::Fast,
         };
         let suggestions = suggest_multi(&problem, count).expect("the domain is not empty");
         self.models = suggestions.model;
