@@ -72,9 +72,12 @@ fn close(found: &Value, expected: f64, what: &str) {
 #[test]
 fn it_optimizes_what_the_benchmark_does() {
     let mut random = SplitMix::new(&[29]);
-    // There is no comparison of `cosine8`.
-    let problems: Vec<_> =
-        problems::all().into_iter().filter(|problem| problem.name != "cosine8").collect();
+    // What is compared: one objective, but for two problems of the regret benchmark alone.
+    let compared = |problem: &Problem| {
+        !matches!(problem.space, Space::Several(..))
+            && !["cosine8", "pressure_vessel"].contains(&problem.name)
+    };
+    let problems: Vec<_> = problems::all().into_iter().filter(compared).collect();
     let mut asked = Vec::new();
     let mut expected = Vec::new();
     for problem in &problems {
@@ -102,7 +105,7 @@ fn it_optimizes_what_the_benchmark_does() {
         let name = problem.name;
         assert_eq!(told["trials"], problem.trials, "{name}");
         assert_eq!(told["batch"], problem.batch, "{name}");
-        close(&told["noise"], problem.noise, name);
+        close(&told["noise"], problem.noise.first().copied().unwrap_or_default(), name);
         let sides = told["box"].as_array().expect("a list");
         assert_eq!(sides.len(), instance.bounds.len(), "{name}");
         for (i, (side, (low, high))) in sides.iter().zip(&instance.bounds).enumerate() {
@@ -113,13 +116,14 @@ fn it_optimizes_what_the_benchmark_does() {
         let outcomes = told["outcomes"].as_array().expect("a list");
         assert_eq!(outcomes.len(), points.len(), "{name}");
         for (outcomes, u) in outcomes.iter().zip(points) {
-            let (objective, constraints) = instance.measure(&u);
+            let (objectives, constraints) = instance.measure(&u);
+            let objective = objectives[0];
             assert_eq!(outcomes.as_array().map(Vec::len), Some(1 + constraints.len()), "{name}");
             close(&outcomes[0], objective, name);
             for (i, constraint) in constraints.into_iter().enumerate() {
                 close(&outcomes[1 + i], constraint, name);
             }
-            close(&told["best"], objective - instance.regret(objective), name);
+            close(&told["best"], objective - instance.regret(&[objectives]), name);
         }
     }
 }

@@ -6,10 +6,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::control::Control;
 use crate::generation::GenerationStrategy;
 use crate::objective::OptimizationConfig;
 use crate::observation::Observation;
 use crate::search_space::SearchSpace;
+use crate::stopping::{EarlyStopping, GlobalStopping};
 use crate::trial::{Arm, Generation, TrialEvent, TrialIndex};
 
 /// One change of an experiment.
@@ -80,6 +82,38 @@ pub enum Event {
         trial: TrialIndex,
         /// What was measured.
         observations: Vec<Observation>,
+        /// Whether the trial had ended before it came: it is kept as evidence, and no model sees it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
+    },
+    /// How trials are run; replaces the former.
+    OrchestrationConfigured {
+        /// The orchestrator's own options.
+        options: serde_json::Value,
+    },
+    /// When trials are stopped before their end, and when the experiment is; replaces the former.
+    StoppingConfigured {
+        /// Which running trials are stopped.
+        early: Option<EarlyStopping>,
+        /// When no more trials are proposed.
+        global: Option<GlobalStopping>,
+    },
+    /// A process has taken over running the trials; whatever the former leader stores after it follows from this.
+    Led {
+        /// The process, unique over all that ever led: `host:pid:…`.
+        leader: String,
+    },
+    /// A person or a program asks the run for something.
+    Controlled {
+        /// What.
+        control: Control,
+    },
+    /// A person or a program has something to say.
+    NoteAdded {
+        /// About which trial; `None` is the experiment.
+        trial: Option<TrialIndex>,
+        /// The note.
+        text: String,
     },
 }
 
@@ -106,6 +140,11 @@ impl Event {
             Self::TrialAttached { .. } => "trial_attached".into(),
             Self::Trial { event, .. } => format!("trial_{}", event.name()),
             Self::ObservationsAttached { .. } => "observations_attached".into(),
+            Self::OrchestrationConfigured { .. } => "orchestration_configured".into(),
+            Self::StoppingConfigured { .. } => "stopping_configured".into(),
+            Self::Led { .. } => "led".into(),
+            Self::Controlled { .. } => "controlled".into(),
+            Self::NoteAdded { .. } => "note_added".into(),
         }
     }
 
@@ -120,7 +159,12 @@ impl Event {
             | Self::OptimizationConfigured { .. }
             | Self::GenerationStrategyConfigured { .. }
             | Self::RunnerConfigured { .. }
-            | Self::MetricsConfigured { .. } => None,
+            | Self::MetricsConfigured { .. }
+            | Self::OrchestrationConfigured { .. }
+            | Self::StoppingConfigured { .. }
+            | Self::Led { .. }
+            | Self::Controlled { .. } => None,
+            Self::NoteAdded { trial, .. } => *trial,
         }
     }
 }

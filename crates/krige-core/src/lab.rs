@@ -117,7 +117,7 @@ impl Lab {
     pub(crate) fn observe(&mut self, trial: TrialIndex, values: &[(&str, f64)]) {
         let observations =
             values.iter().map(|&(name, mean)| Observation::new(name, mean)).collect();
-        self.push(Event::ObservationsAttached { trial, observations });
+        self.push(Event::ObservationsAttached { trial, observations, late: false });
     }
 
     pub(crate) fn complete(&mut self, trial: TrialIndex, values: &[(&str, f64)]) {

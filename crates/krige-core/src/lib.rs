@@ -10,11 +10,13 @@
 //! - [`search_space`]: parameters, constraints, and the map to the unit cube.
 //! - [`expression`], [`objective`]: what is optimized, as text and as data.
 //! - [`observation`], [`trial`]: what is tried and what is measured.
+//! - [`control`], [`stopping`]: what a run is asked for, and when trials and experiments are stopped.
 //! - [`event`], [`experiment`]: changes, and their fold.
 //! - [`generation`], [`model`]: how points are proposed, and what is predicted.
 //! - [`journal`]: where events are kept.
 
 pub mod clock;
+pub mod control;
 pub mod event;
 pub mod experiment;
 pub mod expression;
@@ -26,6 +28,7 @@ pub mod model;
 pub mod objective;
 pub mod observation;
 pub mod search_space;
+pub mod stopping;
 pub mod trial;
 pub mod value;
 

@@ -1,15 +1,15 @@
 //! A trial: one arm, the one state it is in, and what was observed of it.
 //!
-//! | from \ event | launching | running | completed | failed | abandoned | early_stopped | stale |
-//! |---|---|---|---|---|---|---|---|
-//! | candidate | staged | – | – | – | abandoned | – | stale |
-//! | staged | – | running | – | failed | abandoned | – | – |
-//! | running | – | – | completed | failed | abandoned | early_stopped | – |
-//! | completed | – | – | – | – | – | – | – |
-//! | failed | – | – | – | – | – | – | – |
-//! | abandoned | – | – | – | – | – | – | – |
-//! | early_stopped | – | – | – | – | – | – | – |
-//! | stale | – | – | – | – | – | – | – |
+//! | from \ event | launching | running | completed | failed | abandoned | early_stopped | stale | retried |
+//! |---|---|---|---|---|---|---|---|---|
+//! | candidate | staged | – | – | – | abandoned | – | stale | – |
+//! | staged | – | running | – | failed | abandoned | – | – | candidate |
+//! | running | – | – | completed | failed | abandoned | early_stopped | – | candidate |
+//! | completed | – | – | – | – | – | – | – | – |
+//! | failed | – | – | – | – | – | – | – | – |
+//! | abandoned | – | – | – | – | – | – | – | – |
+//! | early_stopped | – | – | – | – | – | – | – | – |
+//! | stale | – | – | – | – | – | – | – | – |
 //!
 //! A failed arm may be proposed again, an abandoned one never is; a stale trial never ran.
 
@@ -186,6 +186,11 @@ pub enum TrialEvent {
     },
     /// The trial was never run.
     Stale,
+    /// The run gave no result, and the trial is to be run again, under another key.
+    Retried {
+        /// Why the run gave no result.
+        reason: String,
+    },
 }
 
 /// The state of a trial without its data, for filters and for display.
@@ -295,6 +300,7 @@ impl TrialEvent {
             Self::Abandoned { .. } => TrialStatus::Abandoned,
             Self::EarlyStopped { .. } => TrialStatus::EarlyStopped,
             Self::Stale => TrialStatus::Stale,
+            Self::Retried { .. } => TrialStatus::Candidate,
         }
     }
 
@@ -308,6 +314,7 @@ impl TrialEvent {
             Self::Abandoned { .. } => "abandoned",
             Self::EarlyStopped { .. } => "early_stopped",
             Self::Stale => "stale",
+            Self::Retried { .. } => "retried",
         }
     }
 }
@@ -385,8 +392,13 @@ impl TrialState {
             (Self::Candidate, E::Stale) => Ok(Self::Stale { at }),
             (
                 Self::Candidate,
-                E::Running { .. } | E::Completed | E::Failed { .. } | E::EarlyStopped { .. },
+                E::Running { .. }
+                | E::Completed
+                | E::Failed { .. }
+                | E::EarlyStopped { .. }
+                | E::Retried { .. },
             ) => illegal(),
+            (Self::Staged { .. } | Self::Running(_), E::Retried { .. }) => Ok(Self::Candidate),
 
             (Self::Staged { run, .. }, E::Running { metadata, by_hand }) => {
                 Ok(Self::Running(Launch {
@@ -483,6 +495,10 @@ pub struct Trial {
     pub state: TrialState,
     /// What was observed; the newest of each (metric, progression).
     pub observations: Vec<Observation>,
+    /// How many runs of it were launched, the present one included.
+    pub attempts: u32,
+    /// Whether something was observed of it that came when it had ended already: evidence that no model sees.
+    pub late: bool,
 }
 
 impl Trial {
@@ -552,6 +568,7 @@ mod tests {
             TrialEvent::Abandoned { reason: None },
             TrialEvent::EarlyStopped { reason: None },
             TrialEvent::Stale,
+            TrialEvent::Retried { reason: "r".into() },
         ]
     }
 
@@ -603,6 +620,8 @@ mod tests {
                 Observation::new("y", 1.0).at(10.0),
                 Observation::new("y", 2.0).at(3.0),
             ],
+            attempts: 0,
+            late: false,
         };
         assert_eq!(trial.observation("y").map(|o| o.mean), Some(1.0));
         trial.observations.push(Observation::new("y", 5.0));

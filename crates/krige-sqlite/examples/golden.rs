@@ -53,7 +53,7 @@ impl Lab {
         let trial = self.experiment.trials.len();
         let arm = Arm { name: self.experiment.arm_name(trial, &parameters), parameters };
         self.record(Event::TrialGenerated { trial, arm, generation })?;
-        let run = self.experiment.first_run(trial);
+        let run = self.experiment.next_run(trial);
         self.change(trial, TrialEvent::Launching { run })?;
         let metadata = Metadata::of("job", 4400 + trial as i64);
         self.change(trial, TrialEvent::Running { metadata, by_hand: false })?;
@@ -72,7 +72,7 @@ impl Lab {
         for observation in &mut observations {
             observation.progression = progression;
         }
-        self.record(Event::ObservationsAttached { trial, observations })
+        self.record(Event::ObservationsAttached { trial, observations, late: false })
     }
 }
 
@@ -126,7 +126,7 @@ fn anneal(journal: SqliteJournal) -> Result<()> {
     let arm = Arm { name: "status quo".into(), parameters };
     lab.record(Event::TrialAttached { trial: 0, arm, baseline: true })?;
     lab.observe(0, None)?;
-    let run = lab.experiment.first_run(0);
+    let run = lab.experiment.next_run(0);
     lab.change(0, TrialEvent::Launching { run })?;
     lab.change(0, TrialEvent::Running { metadata: Metadata::default(), by_hand: true })?;
     lab.change(0, TrialEvent::Completed)?;

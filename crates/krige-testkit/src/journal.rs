@@ -172,7 +172,7 @@ mod tests {
 
     fn record(sequence: u64) -> Record {
         let observations = vec![Observation::new("y", 1.0)];
-        let event = Event::ObservationsAttached { trial: 0, observations };
+        let event = Event::ObservationsAttached { trial: 0, observations, late: false };
         Record { sequence, at: Timestamp::UNIX_EPOCH, event }
     }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::generation::{GenerationNode, Gp, Noise, Sobol, StrategyOptions};
+use crate::generation::{Effort, GenerationNode, Gp, Noise, Sobol, StrategyOptions};
 use crate::search_space::Parameter;
 use crate::trial::{Metadata, Prediction, TrialRun};
 
@@ -264,7 +264,7 @@ fn observations_attached() {
     let observations =
         vec![Observation::new("y", 1.0), Observation::new("z", -0.5).with_sem(0.0).at(3.0)];
     check(
-        Event::ObservationsAttached { trial: 2, observations },
+        Event::ObservationsAttached { trial: 2, observations, late: false },
         "observations_attached",
         Some(2),
         concat!(
@@ -292,6 +292,78 @@ fn a_record_has_its_place_and_its_time() {
     assert!(serde_json::from_str::<Record>(&unknown).is_err());
 }
 
+#[test]
+fn what_a_run_is_asked_for_and_led_by() {
+    let check_whole = |event: Event, kind, trial, text: &str| {
+        assert_eq!(serde_json::to_string(&event).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Event>(text).unwrap(), event);
+        assert_eq!((event.kind().as_str(), event.trial()), (kind, trial));
+    };
+    for (control, text) in [
+        (Control::Pause, r#""pause""#),
+        (Control::Resume, r#""resume""#),
+        (Control::Drain, r#""drain""#),
+        (Control::Stop, r#""stop""#),
+        (Control::Parallelism { trials: 3 }, r#"{"parallelism":{"trials":3}}"#),
+    ] {
+        let text = format!(r#"{{"controlled":{{"control":{text}}}}}"#);
+        check_whole(Event::Controlled { control }, "controlled", None, &text);
+    }
+    check(
+        Event::Led { leader: "host:7:ab".into() },
+        "led",
+        None,
+        r#"{"led":{"leader":"host:7:ab"}}"#,
+    );
+    check(
+        Event::NoteAdded { trial: Some(2), text: "a spill".into() },
+        "note_added",
+        Some(2),
+        r#"{"note_added":{"trial":2,"text":"a spill"}}"#,
+    );
+    check_whole(
+        Event::OrchestrationConfigured { options: serde_json::json!({ "max_pending_trials": 4 }) },
+        "orchestration_configured",
+        None,
+        r#"{"orchestration_configured":{"options":{"max_pending_trials":4}}}"#,
+    );
+    check(
+        Event::StoppingConfigured {
+            early: Some(EarlyStopping::Threshold {
+                metric: None,
+                threshold: 0.5,
+                min_progression: 2.0,
+            }),
+            global: Some(GlobalStopping::WallTime { seconds: 60.0 }),
+        },
+        "stopping_configured",
+        None,
+        concat!(
+            r#"{"stopping_configured":{"early":{"threshold":{"metric":null,"threshold":0.5,"#,
+            r#""min_progression":2.0}},"global":{"wall_time":{"seconds":60.0}}}}"#,
+        ),
+    );
+    check(
+        Event::Trial { trial: 1, event: TrialEvent::Retried { reason: "preempted".into() } },
+        "trial_retried",
+        Some(1),
+        r#"{"trial":{"trial":1,"event":{"retried":{"reason":"preempted"}}}}"#,
+    );
+    check(
+        Event::ObservationsAttached {
+            trial: 1,
+            observations: vec![Observation::new("y", 1.5)],
+            late: true,
+        },
+        "observations_attached",
+        Some(1),
+        concat!(
+            r#"{"observations_attached":{"trial":1,"observations":[{"metric":"y","mean":1.5,"#,
+            r#""sem":null,"progression":null}],"late":true}}"#,
+        ),
+    );
+}
+
 proptest! {
     #[test]
     fn floats_survive_bit_for_bit(
@@ -308,7 +380,7 @@ proptest! {
         let observation = Observation::new("y", x).with_sem(x).at(x);
         for event in [
             Event::TrialGenerated { trial: 0, arm, generation },
-            Event::ObservationsAttached { trial: 0, observations: vec![observation] },
+            Event::ObservationsAttached { trial: 0, observations: vec![observation], late: false },
         ] {
             let text = serde_json::to_string(&event).unwrap();
             let back: Event = serde_json::from_str(&text).unwrap();

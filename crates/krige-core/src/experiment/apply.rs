@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{Experiment, UnknownTrial};
+use super::{Experiment, Note, UnknownTrial};
+use crate::control::Controls;
 use crate::event::{Event, MetricDefinition};
 use crate::generation::GenerationStrategy;
 use crate::objective::OptimizationConfig;
 use crate::observation::{Observation, ObservationError};
 use crate::search_space::MembershipError;
-use crate::trial::{Arm, IllegalTransition, Origin, Trial, TrialIndex, TrialState};
+use crate::stopping::{EarlyStopping, GlobalStopping};
+use crate::trial::{Arm, IllegalTransition, Origin, Trial, TrialEvent, TrialIndex, TrialState};
 
 /// Why an event does not fit an experiment; the experiment is as it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,6 +64,16 @@ pub enum ApplyError {
     /// The trial's state does not allow it.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),
+    /// A run of a trial does not have the next number.
+    #[error("trial {trial} is to be run for the time number {found}: expected {expected}")]
+    Attempt {
+        /// The trial.
+        trial: TrialIndex,
+        /// The next number.
+        expected: u32,
+        /// The number of the event.
+        found: u32,
+    },
     /// A number that no model can use.
     #[error("trial {trial}, {source}")]
     Observation {
@@ -86,8 +98,13 @@ enum Inverse {
     Runner(Option<serde_json::Value>),
     Metrics(indexmap::IndexMap<String, Option<serde_json::Value>>),
     PopTrial { baseline: Option<TrialIndex> },
-    State(TrialIndex, TrialState),
-    Observations { trial: TrialIndex, observations: Vec<Observation>, metrics: usize },
+    State { trial: TrialIndex, state: TrialState, attempts: u32 },
+    Observations { trial: TrialIndex, observations: Vec<Observation>, metrics: usize, late: bool },
+    Orchestration(Option<serde_json::Value>),
+    Stopping(Option<EarlyStopping>, Option<GlobalStopping>),
+    Led(Option<String>, Controls),
+    Controls(Controls),
+    PopNote,
 }
 
 impl Experiment {
@@ -109,6 +126,12 @@ impl Experiment {
                 metrics: indexmap::IndexMap::new(),
                 baseline: None,
                 trials: Vec::new(),
+                orchestration: None,
+                early_stopping: None,
+                global_stopping: None,
+                leader: None,
+                controls: Controls::default(),
+                notes: Vec::new(),
                 sequence: 1,
             }),
             other => Err(ApplyError::NotCreated { kind: other.kind() }),
@@ -161,9 +184,19 @@ impl Experiment {
             }
             Event::Trial { trial, event } => {
                 let state = self.trial(*trial)?.state.apply(*trial, at, event)?;
-                Inverse::State(*trial, std::mem::replace(&mut self.trials[*trial].state, state))
+                let changed = &mut self.trials[*trial];
+                let attempts = changed.attempts;
+                if let TrialEvent::Launching { run } = event {
+                    if run.attempt != attempts + 1 {
+                        let (expected, found) = (attempts + 1, run.attempt);
+                        return Err(ApplyError::Attempt { trial: *trial, expected, found });
+                    }
+                    changed.attempts = run.attempt;
+                }
+                let state = std::mem::replace(&mut changed.state, state);
+                Inverse::State { trial: *trial, state, attempts }
             }
-            Event::ObservationsAttached { trial, observations } => {
+            Event::ObservationsAttached { trial, observations, late } => {
                 self.trial(*trial)?;
                 for observation in observations {
                     observation
@@ -184,7 +217,38 @@ impl Experiment {
                         None => held.push(observation.clone()),
                     }
                 }
-                Inverse::Observations { trial: *trial, observations: former, metrics }
+                let was_late = self.trials[*trial].late;
+                self.trials[*trial].late |= late;
+                Inverse::Observations {
+                    trial: *trial,
+                    observations: former,
+                    metrics,
+                    late: was_late,
+                }
+            }
+            Event::OrchestrationConfigured { options } => {
+                Inverse::Orchestration(self.orchestration.replace(options.clone()))
+            }
+            Event::StoppingConfigured { early, global } => Inverse::Stopping(
+                std::mem::replace(&mut self.early_stopping, early.clone()),
+                std::mem::replace(&mut self.global_stopping, global.clone()),
+            ),
+            Event::Led { leader } => {
+                let controls = self.controls.clone();
+                self.controls.begin_run();
+                Inverse::Led(self.leader.replace(leader.clone()), controls)
+            }
+            Event::Controlled { control } => {
+                let former = self.controls.clone();
+                self.controls.apply(control);
+                Inverse::Controls(former)
+            }
+            Event::NoteAdded { trial, text } => {
+                if let Some(trial) = trial {
+                    self.trial(*trial)?;
+                }
+                self.notes.push(Note { at, trial: *trial, text: text.clone() });
+                Inverse::PopNote
             }
         };
         self.sequence += 1;
@@ -205,10 +269,27 @@ impl Experiment {
                 self.trials.pop();
                 self.baseline = baseline;
             }
-            Inverse::State(trial, state) => self.trials[trial].state = state,
-            Inverse::Observations { trial, observations, metrics } => {
+            Inverse::State { trial, state, attempts } => {
+                self.trials[trial].state = state;
+                self.trials[trial].attempts = attempts;
+            }
+            Inverse::Observations { trial, observations, metrics, late } => {
                 self.trials[trial].observations = observations;
+                self.trials[trial].late = late;
                 self.metrics.truncate(metrics);
+            }
+            Inverse::Orchestration(former) => self.orchestration = former,
+            Inverse::Stopping(early, global) => {
+                self.early_stopping = early;
+                self.global_stopping = global;
+            }
+            Inverse::Led(leader, controls) => {
+                self.leader = leader;
+                self.controls = controls;
+            }
+            Inverse::Controls(former) => self.controls = former,
+            Inverse::PopNote => {
+                self.notes.pop();
             }
         }
         self.sequence -= 1;
@@ -238,6 +319,8 @@ impl Experiment {
             created_at: at,
             state: TrialState::Candidate,
             observations: Vec::new(),
+            attempts: 0,
+            late: false,
         });
         Inverse::PopTrial { baseline: self.baseline }
     }

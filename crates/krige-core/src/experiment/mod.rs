@@ -7,11 +7,14 @@ mod tests;
 pub use apply::{ApplyError, Undo};
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 
+use crate::control::Controls;
 use crate::event::Record;
 use crate::generation::GenerationStrategy;
 use crate::objective::OptimizationConfig;
 use crate::search_space::SearchSpace;
+use crate::stopping::{EarlyStopping, GlobalStopping};
 use crate::trial::{Trial, TrialIndex, TrialRun, TrialStatus};
 use crate::value::Parameterization;
 
@@ -42,8 +45,31 @@ pub struct Experiment {
     pub baseline: Option<TrialIndex>,
     /// All trials; a trial's index is its place.
     pub trials: Vec<Trial>,
+    /// The orchestrator's own options, once they are configured.
+    pub orchestration: Option<serde_json::Value>,
+    /// Which running trials are stopped.
+    pub early_stopping: Option<EarlyStopping>,
+    /// When no more trials are proposed.
+    pub global_stopping: Option<GlobalStopping>,
+    /// The process that took over last to run the trials.
+    pub leader: Option<String>,
+    /// What the run is asked for.
+    pub controls: Controls,
+    /// What people and programs had to say, oldest first.
+    pub notes: Vec<Note>,
     /// How many events made it.
     pub sequence: u64,
+}
+
+/// What a person or a program had to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// When.
+    pub at: Timestamp,
+    /// About which trial; `None` is the experiment.
+    pub trial: Option<TrialIndex>,
+    /// The note.
+    pub text: String,
 }
 
 /// No trial has that number.
@@ -97,9 +123,10 @@ impl Experiment {
         self.trials.iter().filter(move |trial| statuses.contains(&trial.status()))
     }
 
-    /// The identity that the first run of a trial has on the far side.
-    pub fn first_run(&self, trial: TrialIndex) -> TrialRun {
-        TrialRun::new(&self.id, trial, 1)
+    /// The identity that the next run of a trial has on the far side.
+    pub fn next_run(&self, trial: TrialIndex) -> TrialRun {
+        let attempts = self.trials.get(trial).map_or(0, |trial| trial.attempts);
+        TrialRun::new(&self.id, trial, attempts + 1)
     }
 
     /// The name of an arm of those parameters: that of the same arm if it was tried before, or else `{trial}_0`, or

@@ -6,11 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Timestamp;
+use crate::control::{Control, Ending};
 use crate::event::{Event, MetricDefinition};
 use crate::generation::StrategyOptions;
 use crate::lab::Lab;
 use crate::observation::Observation;
 use crate::search_space::Parameter;
+use crate::stopping::{EarlyStopping, GlobalStopping};
 use crate::trial::{Arm, Generation, Metadata, TrialEvent};
 
 fn space() -> SearchSpace {
@@ -27,6 +29,13 @@ struct Reference {
     metrics: Vec<String>,
     trials: Vec<ReferenceTrial>,
     baseline: Option<usize>,
+    leader: Option<String>,
+    paused: bool,
+    ending: Option<&'static str>,
+    parallelism: Option<usize>,
+    notes: Vec<(Option<usize>, String)>,
+    stopping: (bool, bool),
+    orchestration: Option<serde_json::Value>,
     applied: u64,
 }
 
@@ -34,6 +43,8 @@ struct Reference {
 struct ReferenceTrial {
     arm: Arm,
     status: &'static str,
+    attempts: u32,
+    late: bool,
     /// By metric and progression; the final value has none.
     observed: BTreeMap<(String, Option<i64>), f64>,
 }
@@ -53,8 +64,13 @@ impl Reference {
             .any(|known| known.arm.name == arm.name && known.arm.parameters != arm.parameters);
         let legal = trial == self.trials.len() && (0..=2).contains(&k) && !clash;
         if legal {
-            let observed = BTreeMap::new();
-            self.trials.push(ReferenceTrial { arm: arm.clone(), status: "candidate", observed });
+            self.trials.push(ReferenceTrial {
+                arm: arm.clone(),
+                status: "candidate",
+                attempts: 0,
+                late: false,
+                observed: BTreeMap::new(),
+            });
         }
         legal
     }
@@ -83,7 +99,16 @@ impl Reference {
             }
             Event::Trial { trial, event } => match self.trials.get_mut(*trial) {
                 Some(trial) => match (trial.status, event.name()) {
-                    ("candidate", "launching") => set(&mut trial.status, "staged"),
+                    ("candidate", "launching") => {
+                        let TrialEvent::Launching { run } = event else { unreachable!() };
+                        let next = run.attempt == trial.attempts + 1;
+                        if next {
+                            trial.attempts += 1;
+                            trial.status = "staged";
+                        }
+                        next
+                    }
+                    ("staged" | "running", "retried") => set(&mut trial.status, "candidate"),
                     ("candidate", "stale") => set(&mut trial.status, "stale"),
                     ("staged", "running") => set(&mut trial.status, "running"),
                     ("staged" | "running", "failed") => set(&mut trial.status, "failed"),
@@ -96,7 +121,38 @@ impl Reference {
                 },
                 None => false,
             },
-            Event::ObservationsAttached { trial, observations } => {
+            Event::OrchestrationConfigured { options } => {
+                self.orchestration = Some(options.clone());
+                true
+            }
+            Event::StoppingConfigured { early, global } => {
+                self.stopping = (early.is_some(), global.is_some());
+                true
+            }
+            Event::Led { leader } => {
+                self.leader = Some(leader.clone());
+                self.ending = None;
+                true
+            }
+            Event::Controlled { control } => {
+                match control {
+                    Control::Pause => self.paused = true,
+                    Control::Resume => self.paused = false,
+                    Control::Drain if self.ending == Some("stop") => {}
+                    Control::Drain => self.ending = Some("drain"),
+                    Control::Stop => self.ending = Some("stop"),
+                    Control::Parallelism { trials } => self.parallelism = Some(*trials),
+                }
+                true
+            }
+            Event::NoteAdded { trial, text } => {
+                let legal = trial.is_none_or(|trial| trial < self.trials.len());
+                if legal {
+                    self.notes.push((*trial, text.clone()));
+                }
+                legal
+            }
+            Event::ObservationsAttached { trial, observations, late } => {
                 let finite = |o: &Observation| {
                     let sem = o.sem.unwrap_or(0.0);
                     let numbers = [o.mean, sem, o.progression.unwrap_or(0.0)];
@@ -104,6 +160,7 @@ impl Reference {
                 };
                 let legal = *trial < self.trials.len() && observations.iter().all(finite);
                 if legal {
+                    self.trials[*trial].late |= late;
                     for o in observations {
                         self.learn(&o.metric);
                         let slot = (o.metric.clone(), o.progression.map(|p| p as i64));
@@ -122,6 +179,8 @@ impl Reference {
         let trial = |trial: &Trial| ReferenceTrial {
             arm: trial.arm.clone(),
             status: trial.status().name(),
+            attempts: trial.attempts,
+            late: trial.late,
             observed: trial
                 .observations
                 .iter()
@@ -132,6 +191,16 @@ impl Reference {
             metrics: experiment.metrics.keys().cloned().collect(),
             trials: experiment.trials.iter().map(trial).collect(),
             baseline: experiment.baseline,
+            leader: experiment.leader.clone(),
+            paused: experiment.controls.paused,
+            ending: experiment.controls.ending.map(|ending| match ending {
+                Ending::Drain => "drain",
+                Ending::Stop => "stop",
+            }),
+            parallelism: experiment.controls.parallelism,
+            notes: experiment.notes.iter().map(|note| (note.trial, note.text.clone())).collect(),
+            stopping: (experiment.early_stopping.is_some(), experiment.global_stopping.is_some()),
+            orchestration: experiment.orchestration.clone(),
             applied: experiment.sequence - 1,
         }
     }
@@ -161,13 +230,15 @@ fn observation() -> impl Strategy<Value = Observation> {
 fn trial_event() -> impl Strategy<Value = TrialEvent> {
     let reason = || prop::option::of(Just("r".to_owned()));
     prop_oneof![
-        4 => Just(TrialEvent::Launching { run: TrialRun::new("e", 0, 1) }),
+        4 => (1..3_u32)
+            .prop_map(|attempt| TrialEvent::Launching { run: TrialRun::new("e", 0, attempt) }),
         4 => Just(TrialEvent::Running { metadata: Metadata::of("job", 1), by_hand: false }),
         1 => Just(TrialEvent::Completed),
         1 => Just(TrialEvent::Failed { reason: "r".into() }),
         1 => reason().prop_map(|reason| TrialEvent::Abandoned { reason }),
         1 => reason().prop_map(|reason| TrialEvent::EarlyStopped { reason }),
         1 => Just(TrialEvent::Stale),
+        2 => Just(TrialEvent::Retried { reason: "r".into() }),
     ]
 }
 
@@ -216,8 +287,30 @@ fn event() -> impl Strategy<Value = (bool, Event)> {
         2 => (index(), any_arm(), any::<bool>())
             .prop_map(|(trial, arm, baseline)| Event::TrialAttached { trial, arm, baseline }),
         8 => (index(), trial_event()).prop_map(|(trial, event)| Event::Trial { trial, event }),
+        1 => (0..3).prop_map(|n| {
+            Event::OrchestrationConfigured { options: serde_json::json!({ "n": n }) }
+        }),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(early, global)| Event::StoppingConfigured {
+            early: early.then(|| EarlyStopping::Any { of: Vec::new() }),
+            global: global.then_some(GlobalStopping::WallTime { seconds: 1.0 }),
+        }),
+        1 => (0..3).prop_map(|n| Event::Led { leader: format!("host:{n}") }),
+        2 => prop_oneof![
+            Just(Control::Pause),
+            Just(Control::Resume),
+            Just(Control::Drain),
+            Just(Control::Stop),
+            (1..5_usize).prop_map(|trials| Control::Parallelism { trials }),
+        ]
+        .prop_map(|control| Event::Controlled { control }),
+        1 => prop::option::of(index())
+            .prop_map(|trial| Event::NoteAdded { trial, text: "look".into() }),
         4 => (index(), prop::collection::vec(observation(), 0..4)).prop_map(
-            |(trial, observations)| Event::ObservationsAttached { trial, observations }
+            |(trial, observations)| Event::ObservationsAttached {
+                trial,
+                observations,
+                late: trial == 1,
+            }
         ),
     ];
     (prop::bool::weighted(0.8), kind)
@@ -292,7 +385,7 @@ fn undo_forgets_only_the_metrics_that_the_event_brought() {
     let fetch = Some(serde_json::json!("by hand"));
     let y = MetricDefinition { name: "y".into(), fetch };
     let events = [
-        Event::ObservationsAttached { trial: 0, observations },
+        Event::ObservationsAttached { trial: 0, observations, late: false },
         Event::OptimizationConfigured { optimization },
         Event::MetricsConfigured { metrics: vec![y] },
     ];
@@ -311,7 +404,11 @@ fn a_newer_value_of_the_same_metric_and_progression_replaces_the_older() {
     let mut lab = Lab::new(space());
     lab.attach([("k", 1)]);
     let mut attach = |observation: Observation| {
-        lab.push(Event::ObservationsAttached { trial: 0, observations: vec![observation] });
+        lab.push(Event::ObservationsAttached {
+            trial: 0,
+            observations: vec![observation],
+            late: false,
+        });
     };
     attach(Observation::new("y", 1.0));
     attach(Observation::new("y", 2.0).at(1.0));
@@ -337,7 +434,7 @@ fn one_bad_number_refuses_all_of_its_event() {
     lab.attach([("k", 1)]);
     let before = lab.experiment.clone();
     let observations = vec![Observation::new("y", 1.0), Observation::new("z", f64::INFINITY)];
-    let event = Event::ObservationsAttached { trial: 0, observations };
+    let event = Event::ObservationsAttached { trial: 0, observations, late: false };
     let error = lab.experiment.apply(Timestamp::UNIX_EPOCH, &event).unwrap_err();
     assert_eq!(
         error.to_string(),

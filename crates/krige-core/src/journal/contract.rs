@@ -32,6 +32,7 @@ fn records(after: u64, values: &[f64]) -> Vec<Record> {
                 observations: vec![
                     Observation::new("a \"metric\"\n'); drop", value).with_sem(value.abs()),
                 ],
+                late: false,
             },
         })
         .collect()

@@ -16,6 +16,7 @@ fn records(after: u64, count: u64) -> Vec<Record> {
             event: Event::ObservationsAttached {
                 trial: 0,
                 observations: vec![Observation::new("y", sequence as f64)],
+                late: false,
             },
         })
         .collect()
@@ -122,6 +123,7 @@ fn numbers_that_could_not_be_read_back_are_refused() {
         bad[1].event = Event::ObservationsAttached {
             trial: 0,
             observations: vec![Observation::new("y", mean)],
+            late: false,
         };
         let error = journal.append("e", 1, &bad).expect_err("refused");
         let JournalError::Medium { source, .. } = &error else { panic!("{error:?}") };

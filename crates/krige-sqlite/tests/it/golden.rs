@@ -76,7 +76,7 @@ fn v1_goes_on() {
     let observations =
         vec![Observation::new("yield", 2.5).with_sem(0.1), Observation::new("cost", 0.1 + 0.2)];
     let measured = [
-        Event::ObservationsAttached { trial, observations },
+        Event::ObservationsAttached { trial, observations, late: false },
         Event::Trial { trial, event: TrialEvent::Completed },
     ];
     let experiment = go_on(&mut journal, &experiment, measured.into());

@@ -21,6 +21,7 @@ fn record(sequence: u64, metric: &str) -> Record {
         event: Event::ObservationsAttached {
             trial: 0,
             observations: vec![Observation::new(metric, sequence as f64)],
+            late: false,
         },
     }
 }

@@ -43,8 +43,13 @@ fn arm() -> impl Strategy<Value = Arm> {
 fn event() -> impl Strategy<Value = Event> {
     let trial = 0..1_000_000_usize;
     prop_oneof![
-        (trial.clone(), proptest::collection::vec(observation(), 0..4))
-            .prop_map(|(trial, observations)| Event::ObservationsAttached { trial, observations }),
+        (trial.clone(), proptest::collection::vec(observation(), 0..4)).prop_map(
+            |(trial, observations)| Event::ObservationsAttached {
+                trial,
+                observations,
+                late: false
+            }
+        ),
         (trial.clone(), arm(), any::<bool>())
             .prop_map(|(trial, arm, baseline)| { Event::TrialAttached { trial, arm, baseline } }),
         (trial.clone(), arm(), float(), float(), any::<u64>()).prop_map(

@@ -143,12 +143,12 @@ impl Step {
             }
             Self::Launch { trial } => {
                 let trial = pick(trial)?;
-                let run = experiment.first_run(trial);
+                let run = experiment.next_run(trial);
                 Event::Trial { trial, event: TrialEvent::Launching { run } }
             }
             Self::Change { trial, event } => Event::Trial { trial: pick(trial)?, event },
             Self::Observe { trial, observations } => {
-                Event::ObservationsAttached { trial: pick(trial)?, observations }
+                Event::ObservationsAttached { trial: pick(trial)?, observations, late: false }
             }
         })
     }
@@ -294,7 +294,7 @@ fn check_observations(file: &Connection, experiment: &Experiment, records: &[Rec
     assert_eq!(found.len(), expected.len());
     for (row, (trial, observation)) in found.iter().zip(expected) {
         let newest = records.iter().rev().find(|record| {
-            matches!(&record.event, Event::ObservationsAttached { trial: t, observations }
+            matches!(&record.event, Event::ObservationsAttached { trial: t, observations, late: false }
                 if *t == trial.index && observations.iter().any(|o| o.same_slot(observation)))
         });
         assert_eq!(row[0], Value::Text(experiment.name.clone()));

@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// The events of a trial that its caller runs: it runs from the moment it is handed out.
 fn handed_out(experiment: &Experiment, trial: TrialIndex, added: Event) -> [Event; 3] {
-    let launching = TrialEvent::Launching { run: experiment.first_run(trial) };
+    let launching = TrialEvent::Launching { run: experiment.next_run(trial) };
     let running = TrialEvent::Running { metadata: Metadata::default(), by_hand: true };
     [added, Event::Trial { trial, event: launching }, Event::Trial { trial, event: running }]
 }
@@ -101,7 +101,7 @@ impl Client {
         raw_data: impl IntoIterator<Item = (N, M)>,
     ) -> Result<(), Error> {
         let observations = observations(raw_data);
-        let event = Event::ObservationsAttached { trial, observations };
+        let event = Event::ObservationsAttached { trial, observations, late: false };
         let store = self.store()?;
         store.decide(|_| Ok((vec![event.clone()], ())))
     }
@@ -253,7 +253,11 @@ pub(crate) fn completion(
     }
     let mut events = Vec::new();
     if !observations.is_empty() {
-        events.push(Event::ObservationsAttached { trial, observations: observations.to_vec() });
+        events.push(Event::ObservationsAttached {
+            trial,
+            observations: observations.to_vec(),
+            late: false,
+        });
     }
     events.push(end(TrialEvent::Completed));
     Ok((events, TrialStatus::Completed))

@@ -210,7 +210,7 @@ impl<'a> Results<'a> {
             TrialState::Staged { run, .. } if self.board.absent.contains(&trial) => run.clone(),
             TrialState::Staged { .. } => return Ok(()),
             _ => {
-                let run = self.store.experiment().first_run(trial);
+                let run = self.store.experiment().next_run(trial);
                 let event = TrialEvent::Launching { run: run.clone() };
                 if !self.change(trial, TrialStatus::Candidate, event)? {
                     return Ok(());

@@ -256,7 +256,7 @@ fn progress_of_running_trials_is_learned_from() {
     let trial = lab.attach([("x", 0.5)]);
     lab.start(trial);
     let observations = vec![Observation::new("z", 1.0).at(10.0).with_sem(0.1)];
-    lab.push(crate::event::Event::ObservationsAttached { trial, observations });
+    lab.push(crate::event::Event::ObservationsAttached { trial, observations, late: false });
     modelled(&mut lab);
 }
 
@@ -267,7 +267,7 @@ fn given_noise_makes_predictions_uncertain() {
         let trial = lab.attach([("x", x)]);
         lab.start(trial);
         let observations = vec![Observation::new("z", x).with_sem(0.2)];
-        lab.push(crate::event::Event::ObservationsAttached { trial, observations });
+        lab.push(crate::event::Event::ObservationsAttached { trial, observations, late: false });
         lab.change(trial, crate::trial::TrialEvent::Completed);
     }
     let trial = modelled(&mut lab);

@@ -28,7 +28,7 @@ fn a_trial_that_another_process_has_taken_up_since_the_plan_is_not_started() {
     store.record((0..3).map(attached)).expect("stored");
     let mut elsewhere = ExperimentStore::open(journal, "e").expect("opened");
     let take_up = |trial| {
-        let run = elsewhere.experiment().first_run(trial);
+        let run = elsewhere.experiment().next_run(trial);
         Event::Trial { trial, event: TrialEvent::Launching { run } }
     };
     let events = [take_up(1), take_up(2)];

@@ -22,7 +22,7 @@ fn experiment(statuses: &[TrialStatus]) -> Experiment {
         let arm = Arm { name: format!("{trial}_0"), parameters: [("x", 0.5)].into() };
         let arm = Arm { parameters: [("x", trial as f64 / 100.0)].into(), ..arm };
         let attached = Event::TrialAttached { trial, arm, baseline: false };
-        let launching = TrialEvent::Launching { run: experiment.first_run(trial) };
+        let launching = TrialEvent::Launching { run: experiment.next_run(trial) };
         let running = TrialEvent::Running { metadata: Metadata::default(), by_hand: false };
         let way: Vec<TrialEvent> = match status {
             Candidate => vec![],
