@@ -1,7 +1,6 @@
 //! How good a trial is, as a person wants to see it.
 
 use krige_core::experiment::Experiment;
-use krige_core::expression::Relation;
 use krige_core::objective::ScalarObjective;
 use krige_core::trial::{Trial, TrialIndex, TrialStatus};
 
@@ -39,7 +38,7 @@ pub(crate) fn best_observed(experiment: &Experiment) -> Option<TrialIndex> {
     let objective = single_objective(experiment)?;
     experiment
         .trials_in(&[TrialStatus::Completed])
-        .filter(|trial| is_feasible(experiment, trial))
+        .filter(|trial| experiment.is_feasible(trial))
         .filter_map(|trial| Some((utility(objective, trial)?, trial.index)))
         // The first of equals.
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
@@ -49,29 +48,4 @@ pub(crate) fn best_observed(experiment: &Experiment) -> Option<TrialIndex> {
 /// The best value so far, as it is shown.
 pub(crate) fn best_value(experiment: &Experiment) -> Option<f64> {
     value(experiment, &experiment.trials[best_observed(experiment)?])
-}
-
-/// Whether a trial keeps every outcome constraint within its 95% confidence interval; a trial without the data does
-/// not.
-pub(crate) fn is_feasible(experiment: &Experiment, trial: &Trial) -> bool {
-    let Some(optimization) = &experiment.optimization else { return false };
-    let baseline = experiment.baseline.and_then(|index| experiment.trials.get(index));
-    optimization.feasibility_constraints().all(|constraint| {
-        let mean = |trial: &Trial, metric: &str| trial.observation(metric).map(|o| o.mean);
-        let bound = constraint.bound_value(|metric| mean(baseline?, metric));
-        let value = constraint.value(|metric| mean(trial, metric));
-        let (Some(bound), Some(value)) = (bound, value) else { return false };
-        let variance: f64 = constraint
-            .weights()
-            .iter()
-            .filter_map(|(metric, weight)| {
-                Some((weight * trial.observation(metric)?.sem.unwrap_or(0.0)).powi(2))
-            })
-            .sum();
-        let margin = 1.96 * variance.sqrt();
-        match constraint.relation() {
-            Relation::AtMost => value - margin <= bound,
-            Relation::AtLeast => value + margin >= bound,
-        }
-    })
 }

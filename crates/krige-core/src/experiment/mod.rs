@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::control::Controls;
 use crate::event::Record;
+use crate::expression::Relation;
 use crate::generation::GenerationStrategy;
 use crate::objective::OptimizationConfig;
 use crate::search_space::SearchSpace;
@@ -144,5 +145,30 @@ impl Experiment {
     /// Whether a trial has a value for every one of the metrics.
     pub fn has_data(trial: &Trial, metrics: &[&str]) -> bool {
         metrics.iter().all(|metric| trial.observation(metric).is_some())
+    }
+
+    /// Whether a trial keeps every outcome constraint within its 95% confidence interval; a trial without the data does
+    /// not, and no trial does before it is known what is optimized.
+    pub fn is_feasible(&self, trial: &Trial) -> bool {
+        let Some(optimization) = &self.optimization else { return false };
+        let baseline = self.baseline.and_then(|index| self.trials.get(index));
+        optimization.feasibility_constraints().all(|constraint| {
+            let mean = |trial: &Trial, metric: &str| trial.observation(metric).map(|o| o.mean);
+            let bound = constraint.bound_value(|metric| mean(baseline?, metric));
+            let value = constraint.value(|metric| mean(trial, metric));
+            let (Some(bound), Some(value)) = (bound, value) else { return false };
+            let variance: f64 = constraint
+                .weights()
+                .iter()
+                .filter_map(|(metric, weight)| {
+                    Some((weight * trial.observation(metric)?.sem.unwrap_or(0.0)).powi(2))
+                })
+                .sum();
+            let margin = 1.96 * variance.sqrt();
+            match constraint.relation() {
+                Relation::AtMost => value - margin <= bound,
+                Relation::AtLeast => value + margin >= bound,
+            }
+        })
     }
 }

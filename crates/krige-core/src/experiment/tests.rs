@@ -504,3 +504,24 @@ fn the_same_parameters_keep_their_name() {
     lab.attach_arm([("k", 0)], Some("2_0"), false);
     assert_eq!(lab.experiment.arm_name(2, &[("k", 2)].into()), "2_1");
 }
+
+#[test]
+fn a_trial_is_feasible_if_its_confidence_interval_reaches_every_bound() {
+    let mut lab = Lab::new(space());
+    let trial = lab.attach([("k", 0)]);
+    assert!(!lab.experiment.is_feasible(&lab.experiment.trials[trial]), "nothing is optimized");
+    let mut lab = lab.optimize("y", &["w <= 3", "v >= 0.5 * baseline"]);
+    let attached = lab.attach_arm([("k", 1)], Some("baseline"), true);
+    lab.complete(attached, &[("v", 4.0)]);
+    let mut feasible = |w: Observation, v: f64| {
+        let observations = vec![w, Observation::new("v", v)];
+        lab.push(Event::ObservationsAttached { trial, observations, late: false });
+        lab.experiment.is_feasible(&lab.experiment.trials[trial])
+    };
+    assert!(feasible(Observation::new("w", 3.0), 2.0));
+    assert!(!feasible(Observation::new("w", 3.01), 2.0));
+    assert!(!feasible(Observation::new("w", 3.0), 1.99));
+    assert!(feasible(Observation::new("w", 4.9).with_sem(1.0), 2.0));
+    assert!(!feasible(Observation::new("w", 5.0).with_sem(1.0), 2.0));
+    assert!(!lab.experiment.is_feasible(&lab.experiment.trials[attached]), "it has no `w`");
+}

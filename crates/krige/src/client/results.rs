@@ -9,7 +9,7 @@ use krige_core::value::Parameterization;
 use super::Client;
 use crate::error::Error;
 use crate::summary::{Summary, summarize};
-use crate::value::{best_observed, is_feasible, single_objective, utility};
+use crate::value::{best_observed, single_objective, utility};
 
 /// A metric's value with its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,7 +85,7 @@ impl Client {
         let objectives = optimization.objective().expressions();
         let observed: Vec<(&Trial, Vec<f64>)> = experiment
             .trials_in(&[TrialStatus::Completed])
-            .filter(|trial| is_feasible(experiment, trial))
+            .filter(|trial| experiment.is_feasible(trial))
             .filter_map(|trial| {
                 let utilities = objectives.iter().map(|objective| utility(objective, trial));
                 Some((trial, utilities.collect::<Option<Vec<f64>>>()?))
@@ -164,7 +164,7 @@ fn best_by_model(experiment: &Experiment, model: &Model) -> Option<BestParameter
     let metrics = experiment.optimization.as_ref()?.metrics();
     experiment
         .trials_in(&[TrialStatus::Completed])
-        .filter(|trial| Experiment::has_data(trial, &metrics) && is_feasible(experiment, trial))
+        .filter(|trial| Experiment::has_data(trial, &metrics) && experiment.is_feasible(trial))
         .filter_map(|trial| {
             let predicted = model.predict(&trial.arm.parameters).ok()?;
             let utility = objective.value(|metric| predicted.get(metric).map(|p| p.mean))?;
