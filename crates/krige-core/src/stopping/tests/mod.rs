@@ -1,11 +1,12 @@
 //! Rules on hand-made curves, against reference values and against a second implementation.
 
 mod early;
+mod global;
 mod halving;
 mod reference;
 mod replay;
 
-use super::{EarlyStopping, StoppingError};
+use super::{EarlyStopping, GlobalStopping, StoppingError};
 use crate::event::Event;
 use crate::experiment::Experiment;
 use crate::lab::Lab;
