@@ -136,6 +136,8 @@ impl fmt::Debug for FunctionRunner {
 pub struct FunctionMetric {
     #[serde(skip)]
     function: Option<Arc<Fetch>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    while_running: bool,
 }
 
 impl FunctionMetric {
@@ -147,7 +149,13 @@ impl FunctionMetric {
     {
         let fetch =
             move |run: &TrialRun, metadata: &Metadata| function(run, metadata).map(Into::into);
-        Self { function: Some(Arc::new(fetch)) }
+        Self { function: Some(Arc::new(fetch)), while_running: false }
+    }
+
+    /// Says that the closure can be called while a trial runs; it then gives how far the trial has come with each value.
+    #[must_use]
+    pub fn available_while_running(self) -> Self {
+        Self { while_running: true, ..self }
     }
 }
 
@@ -157,6 +165,10 @@ impl IMetric for FunctionMetric {
         let function =
             self.function.as_ref().ok_or_else(|| MetricError::permanent(ClosureLost::Metric))?;
         function(run, metadata)
+    }
+
+    fn available_while_running(&self) -> bool {
+        self.while_running
     }
 }
 

@@ -144,6 +144,22 @@ pub enum Error {
         /// What was found.
         found: String,
     },
+    /// The log file of a run cannot be opened.
+    #[error("the log file {} cannot be opened: name a file in a folder that can be written to", .path.display())]
+    LogFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No run has left its options, or they cannot be read.
+    #[error("experiment `{experiment}` remembers no options of a run that can be read: give some")]
+    StoredOptions {
+        /// The experiment.
+        experiment: String,
+        /// What is wrong with those that it remembers, if it does.
+        source: Option<serde_json::Error>,
+    },
     /// A snapshot file cannot be read or written.
     #[error("snapshot {}: {action} failed", .path.display())]
     SnapshotFile {

@@ -4,6 +4,7 @@ mod client;
 mod clock;
 mod error;
 mod finished;
+pub mod health;
 mod orchestrator;
 pub mod prelude;
 mod progress;
@@ -17,7 +18,7 @@ pub use clock::SystemClock;
 pub use error::Error;
 pub use finished::FinishedTrial;
 pub use orchestrator::{
-    EndReason, Orchestrator, OrchestratorOptions, Results, RunReport, StopSignal,
+    EndReason, IdleCallback, Orchestrator, OrchestratorOptions, Results, RunReport, StopSignal,
 };
 pub use progress::Progress;
 pub use store::{ExperimentDefinition, ExperimentStore};

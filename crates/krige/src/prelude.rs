@@ -1,5 +1,6 @@
 //! What applications need, in one line: `use krige::prelude::*;`.
 
+pub use krige_core::control::Control;
 pub use krige_core::generation::{
     Center, GenerationMethod, GenerationNode, GenerationStrategy, Gp, Noise, Sobol, StrategyOptions,
 };
@@ -13,6 +14,6 @@ pub use krige_runner::{
 
 pub use crate::{
     BestParameterization, Client, EndReason, Error, Estimate, ExperimentConfig,
-    ExperimentDefinition, ExperimentStore, FinishedTrial, Orchestrator, OrchestratorOptions,
-    Progress, RunReport, StopSignal, Summary,
+    ExperimentDefinition, ExperimentStore, FinishedTrial, IdleCallback, Orchestrator,
+    OrchestratorOptions, Progress, RunReport, StopSignal, Summary,
 };

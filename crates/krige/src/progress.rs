@@ -1,9 +1,12 @@
 //! What a person sees of a run: a bar and a line for each trial on a terminal, plain lines elsewhere.
 
-use std::io::IsTerminal;
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use krige_core::Timestamp;
 use krige_core::experiment::Experiment;
 use krige_core::trial::TrialStatus;
 use krige_core::value::{ParameterValue, Parameterization};
@@ -24,16 +27,26 @@ pub enum Progress {
 }
 
 /// Shows the progress of one run.
+#[derive(Debug)]
 pub(crate) struct Reporter {
     bar: Option<ProgressBar>,
     lines: bool,
+    log: Option<File>,
 }
 
 impl Reporter {
-    pub(crate) fn new(progress: Progress) -> Self {
+    /// Opens the log file too, where there is to be one.
+    pub(crate) fn new(progress: Progress, log: Option<&Path>) -> std::io::Result<Self> {
+        let append = |path| OpenOptions::new().create(true).append(true).open(path);
+        let mut reporter = Self::of(progress);
+        reporter.log = log.map(append).transpose()?;
+        Ok(reporter)
+    }
+
+    fn of(progress: Progress) -> Self {
         let terminal = std::io::stderr().is_terminal();
         match progress {
-            Progress::Silent => Self { bar: None, lines: false },
+            Progress::Silent => Self { bar: None, lines: false, log: None },
             Progress::Auto if terminal => {
                 let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
                 let style = "{bar:30} {pos}/{len} {msg} [{elapsed}, {eta} left]";
@@ -41,18 +54,33 @@ impl Reporter {
                     bar.set_style(style.progress_chars("=> "));
                 }
                 bar.enable_steady_tick(Duration::from_millis(200));
-                Self { bar: Some(bar), lines: true }
+                Self { bar: Some(bar), lines: true, log: None }
             }
-            Progress::Auto | Progress::Lines => Self { bar: None, lines: true },
+            Progress::Auto | Progress::Lines => Self { bar: None, lines: true, log: None },
         }
     }
 
     /// Shows a trial that has ended.
-    pub(crate) fn finished(&self, experiment: &Experiment, finished: &FinishedTrial) {
-        if !self.lines {
-            return;
+    pub(crate) fn finished(&mut self, experiment: &Experiment, finished: &FinishedTrial) {
+        if self.lines || self.log.is_some() {
+            self.say(&line(experiment, finished));
         }
-        let line = line(experiment, finished);
+    }
+
+    /// Shows a line, and appends it to the log file with the time.
+    pub(crate) fn say(&mut self, line: &str) {
+        if self.lines {
+            self.show(line);
+        }
+        let Some(log) = &mut self.log else { return };
+        if let Err(error) = writeln!(log, "{} {line}", Timestamp::now()) {
+            // Once: a full disk must not fill the terminal too.
+            self.log = None;
+            self.show(&format!("the log file cannot be written any more: {error}"));
+        }
+    }
+
+    fn show(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
             None => eprintln!("{line}"),

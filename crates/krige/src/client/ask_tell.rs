@@ -91,7 +91,8 @@ impl Client {
     }
 
     /// Adds data to a trial, whatever its status; a newer value of the same metric and progression replaces the
-    /// older. Metrics that were not known are recorded and not optimized.
+    /// older. Metrics that were not known are recorded and not optimized. Data of a trial that failed, was abandoned or
+    /// is stale are marked as late: they are kept as evidence, and no model sees them.
     ///
     /// # Errors
     /// If there is no such trial, or a number is not finite.
@@ -101,9 +102,20 @@ impl Client {
         raw_data: impl IntoIterator<Item = (N, M)>,
     ) -> Result<(), Error> {
         let observations = observations(raw_data);
-        let event = Event::ObservationsAttached { trial, observations, late: false };
         let store = self.store()?;
-        store.decide(|_| Ok((vec![event.clone()], ())))
+        store.decide(|experiment| {
+            // Of a trial that ended without a result it is evidence, and no model sees it.
+            let late = match experiment.trial(trial)?.status() {
+                TrialStatus::Failed | TrialStatus::Abandoned | TrialStatus::Stale => true,
+                TrialStatus::Candidate
+                | TrialStatus::Staged
+                | TrialStatus::Running
+                | TrialStatus::Completed
+                | TrialStatus::EarlyStopped => false,
+            };
+            let observations = observations.clone();
+            Ok((vec![Event::ObservationsAttached { trial, observations, late }], ()))
+        })
     }
 
     /// Adds data to a running trial and completes it.

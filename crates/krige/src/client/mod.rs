@@ -3,6 +3,7 @@
 mod ask_tell;
 mod automation;
 mod configure;
+mod control;
 mod persistence;
 mod results;
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use krige_core::Timestamp;
 use krige_core::trial::TrialIndex;
 
 use super::stop::StopLevel;
+use crate::health::Finding;
 
 /// The volatile state of a run. Times are since its start.
 #[derive(Debug, Default)]
@@ -37,6 +39,20 @@ pub(crate) struct Board {
     pub(crate) paused: Option<Paused>,
     /// How urgently the run is asked to end.
     pub(crate) stop: Option<StopLevel>,
+    /// The time of day, which is what a trial's time to live is counted by.
+    pub(crate) wall: Timestamp,
+    /// Why the experiment is to end, where its rule says so.
+    pub(crate) global_stop: Option<String>,
+    /// Trials that failed in this run because their time was over: their late results are still taken.
+    pub(crate) expired: HashSet<TrialIndex>,
+    /// Trials that the far side is being asked to stop.
+    pub(crate) stopping: HashSet<TrialIndex>,
+    /// Trials that run, as far as this run knows.
+    pub(crate) running: HashSet<TrialIndex>,
+    /// Running trials whose metrics are being fetched while they run.
+    pub(crate) watching: HashSet<TrialIndex>,
+    /// What is wrong with the run's health, as of the last look.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// Nothing can be proposed until something changes.
@@ -70,6 +86,7 @@ impl Board {
         self.absent.remove(&trial);
         self.denied.remove(&trial);
         self.completed.remove(&trial);
+        self.running.remove(&trial);
         self.retries.remove(&trial);
     }
 }

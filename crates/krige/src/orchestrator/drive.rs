@@ -11,7 +11,9 @@ use krige_core::generation::{GenerationError, GeneratorError};
 use krige_core::observation::Observation;
 use krige_core::trial::{Arm, Metadata, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus};
 use krige_core::value::Parameterization;
-use krige_runner::{Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError};
+use krige_runner::{
+    Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError, Stopped,
+};
 
 use super::board::{Board, Paused, Retry};
 use super::options::OrchestratorOptions;
@@ -20,6 +22,7 @@ use super::workers::{Call, Outcome, Workers};
 use crate::client::completion;
 use crate::error::Error;
 use crate::finished::FinishedTrial;
+use crate::health::{Finding, findings};
 use crate::progress::Reporter;
 use crate::store::ExperimentStore;
 use crate::value::best_value;
@@ -38,6 +41,10 @@ pub enum EndReason {
     TimedOut,
     /// Nothing runs and nothing can be proposed, for this reason.
     Stalled(String),
+    /// The rule for stopping the experiment says that it is done, for this reason.
+    GloballyStopped(String),
+    /// Everything was launched, and the options say not to wait for it.
+    Left,
 }
 
 /// What came of a run.
@@ -99,9 +106,10 @@ impl Iterator for Results<'_> {
 impl<'a> Results<'a> {
     pub(crate) fn start(
         store: &'a mut ExperimentStore,
-        runner: Arc<dyn IRunner>,
-        metrics: IndexMap<String, Arc<dyn IMetric>>,
+        runner: &Arc<dyn IRunner>,
+        metrics: &IndexMap<String, Arc<dyn IMetric>>,
         options: OrchestratorOptions,
+        reporter: Reporter,
     ) -> Self {
         let first_pause = Duration::from_secs_f64(options.init_seconds_between_polls);
         // Trials of an earlier run are polled at once; so the first poll is due now.
@@ -109,8 +117,7 @@ impl<'a> Results<'a> {
         let inherited = staged.map(|trial| trial.index).collect();
         let board = Board { pause: first_pause, inherited, ..Board::default() };
         let threads = options.max_pending_trials.clamp(1, 31) + 1;
-        let workers = Workers::start(threads, &runner, &metrics);
-        let reporter = Reporter::new(options.progress);
+        let workers = Workers::start(threads, runner, metrics);
         Self {
             store,
             options,
@@ -147,6 +154,7 @@ impl<'a> Results<'a> {
     fn turn(&mut self) -> Result<(), Error> {
         self.store.refresh()?;
         self.board.stop = Some(self.options.stop.level());
+        self.look_around();
         let now = self.now();
         let commands = plan(self.store.experiment(), &self.options, &self.board, now);
         self.report_progress();
@@ -160,6 +168,32 @@ impl<'a> Results<'a> {
             self.execute(command)?;
         }
         Ok(())
+    }
+
+    /// Takes in what others did to trials, and what the rules say of the experiment as it is now.
+    fn look_around(&mut self) {
+        self.board.wall = self.store.now();
+        let experiment = self.store.experiment();
+        if let Some(rule) = &experiment.global_stopping {
+            self.board.global_stop = rule.verdict(experiment, self.board.wall);
+        }
+        // Whoever abandons a trial means its run on the far side too.
+        let given_up =
+            |trial: &TrialIndex| experiment.trials[*trial].status() == TrialStatus::Abandoned;
+        let given_up: Vec<TrialIndex> =
+            self.board.running.iter().copied().filter(given_up).collect();
+        for trial in given_up {
+            self.board.forget(trial);
+            self.stop_on_far_side(trial, "it was abandoned");
+        }
+    }
+
+    /// Asks the runner to stop a trial's run.
+    fn stop_on_far_side(&mut self, trial: TrialIndex, reason: &str) {
+        if let Some((run, metadata)) = self.running(trial) {
+            self.board.stopping.insert(trial);
+            self.workers.call(Call::Stop(run, metadata, reason.to_owned()));
+        }
     }
 
     /// How long nothing is due by itself, where nothing was due at `now`.
@@ -192,6 +226,15 @@ impl<'a> Results<'a> {
                 }
             }
             Command::Propose(count) => self.propose(count)?,
+            Command::Expire(trial) => {
+                let ttl = self.options.ttl_seconds_for_trials.unwrap_or_default();
+                self.fail(trial, format!("it ran for longer than its time to live, {ttl} s"))?;
+                self.board.expired.insert(trial);
+            }
+            Command::Cancel(trial) => {
+                self.stop_on_far_side(trial, "the run was stopped");
+                self.fail(trial, "the run was stopped before it ended".into())?;
+            }
             Command::Finish(finish) => self.finish(finish)?,
         }
         Ok(())
@@ -276,6 +319,10 @@ impl<'a> Results<'a> {
             Finish::Done => EndReason::Done,
             Finish::Stopped => EndReason::Stopped,
             Finish::TimedOut => EndReason::TimedOut,
+            Finish::Left => EndReason::Left,
+            Finish::StoppedGlobally => {
+                EndReason::GloballyStopped(self.board.global_stop.take().unwrap_or_default())
+            }
             Finish::Stalled => {
                 let reason = self.board.paused.take().map(|paused| paused.reason);
                 EndReason::Stalled(reason.unwrap_or_else(|| "nothing can be proposed".into()))
@@ -342,6 +389,21 @@ impl<'a> Results<'a> {
                 Ok(())
             }
             Outcome::Polled(answers) => self.polled(answers),
+            Outcome::Progressed(trial, answers) => self.progressed(trial, answers),
+            Outcome::Stopped(trial, answer) => {
+                self.board.stopping.remove(&trial);
+                match answer {
+                    Ok(Stopped::Requested) => {}
+                    Ok(Stopped::Unsupported) => self.reporter.say(&format!(
+                        "trial {trial} cannot be stopped by its runner: it goes on to its end, unobserved"
+                    )),
+                    Err(error) => self.reporter.say(&format!(
+                        "trial {trial} could not be stopped on the far side: {}",
+                        chain(&error)
+                    )),
+                }
+                Ok(())
+            }
             Outcome::Fetched(trial, answers) => {
                 self.board.calling.remove(&trial);
                 self.fetched(trial, answers)
@@ -352,6 +414,7 @@ impl<'a> Results<'a> {
     fn accepted(&mut self, trial: TrialIndex, metadata: Metadata) -> Result<(), Error> {
         self.board.forget(trial);
         self.board.driven.insert(trial);
+        self.board.running.insert(trial);
         self.something_happened();
         let running = TrialEvent::Running { metadata, by_hand: false };
         self.change(trial, TrialStatus::Staged, running)?;
@@ -368,15 +431,21 @@ impl<'a> Results<'a> {
             match answer {
                 Ok(RunStatus::Running) => {
                     self.board.retries.remove(&trial);
+                    self.watch(trial);
                 }
                 Ok(RunStatus::Completed) => {
                     changed = true;
                     self.board.retries.remove(&trial);
                     self.board.completed.insert(trial);
                 }
+                Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
+                    if self.board.expired.contains(&trial) =>
+                {
+                    self.board.expired.remove(&trial);
+                }
                 Ok(RunStatus::Failed { reason }) => {
                     changed = true;
-                    self.fail(trial, reason)?;
+                    self.run_failed(trial, reason)?;
                 }
                 Ok(RunStatus::Abandoned { reason }) => {
                     changed = true;
@@ -393,7 +462,82 @@ impl<'a> Results<'a> {
             self.board.poll_at = self.now() + self.board.pause;
             let longer = self.board.pause.as_secs_f64() * factor;
             self.board.pause = Duration::from_secs_f64(longer.min(longest));
+            self.report_health();
+            if let Some(idle) = &self.options.idle_callback {
+                idle.call(self.store.experiment());
+            }
         }
+        Ok(())
+    }
+
+    /// Says what is wrong, once for as long as it is.
+    fn report_health(&mut self) {
+        let found = findings(self.store.experiment(), self.board.wall);
+        let known = |finding: &Finding, of: &[Finding]| {
+            of.iter().any(|other| (other.kind, other.trial) == (finding.kind, finding.trial))
+        };
+        for finding in found.iter().filter(|finding| !known(finding, &self.board.findings)) {
+            self.reporter.say(&finding.text);
+        }
+        self.board.findings = found;
+    }
+
+    /// Fetches what a running trial has measured so far, if a metric can be had while it runs.
+    fn watch(&mut self, trial: TrialIndex) {
+        if self.workers.watches() && self.board.watching.insert(trial) {
+            match self.running(trial) {
+                Some((run, metadata)) => self.workers.call(Call::Progress(run, metadata)),
+                None => {
+                    self.board.watching.remove(&trial);
+                }
+            }
+        }
+    }
+
+    /// Takes in what a running trial has measured so far, and stops it where it is not worth its time.
+    fn progressed(
+        &mut self,
+        trial: TrialIndex,
+        answers: Vec<(String, Result<Measurement, MetricError>)>,
+    ) -> Result<(), Error> {
+        self.board.watching.remove(&trial);
+        // What fails now is fetched again with the next poll, and told at the end.
+        let measured = answers.into_iter().filter_map(|(metric, answer)| {
+            let Measurement { mean, sem, progression } = answer.ok()?;
+            let observation = Observation { metric, mean, sem, progression };
+            (progression.is_some() && observation.check().is_ok()).then_some(observation)
+        });
+        let measured: Vec<Observation> = measured.collect();
+        let reason = self.store.decide(|experiment| {
+            let known = experiment.trial(trial)?;
+            if known.status() != TrialStatus::Running {
+                return Ok((Vec::new(), None));
+            }
+            let news = measured.iter().filter(|o| !known.observations.contains(*o));
+            let observations: Vec<Observation> = news.cloned().collect();
+            if observations.is_empty() {
+                return Ok((Vec::new(), None));
+            }
+            let attached = Event::ObservationsAttached { trial, observations, late: false };
+            Ok((vec![attached], experiment.early_stopping.clone()))
+        })?;
+        let experiment = self.store.experiment();
+        if let Some(reason) = reason.and_then(|rule| rule.verdict(experiment, trial)) {
+            self.stop_on_far_side(trial, &reason);
+            self.something_happened();
+            self.end(trial, TrialEvent::EarlyStopped { reason: Some(reason) })?;
+        }
+        Ok(())
+    }
+
+    /// The far side gave up a run: the trial fails, or is run again under another key.
+    fn run_failed(&mut self, trial: TrialIndex, reason: String) -> Result<(), Error> {
+        if self.store.experiment().trial(trial)?.attempts >= self.options.max_runs_per_trial {
+            return self.fail(trial, reason);
+        }
+        self.board.forget(trial);
+        self.reporter.say(&format!("trial {trial} is run again: {reason}"));
+        self.change(trial, TrialStatus::Running, TrialEvent::Retried { reason })?;
         Ok(())
     }
 
@@ -435,6 +579,9 @@ impl<'a> Results<'a> {
             self.board.retries.insert(trial, Retry { failures: 0, at });
             return Ok(());
         }
+        if self.board.expired.remove(&trial) {
+            return self.came_late(trial, observations);
+        }
         let ended = self.store.decide(|experiment| {
             if experiment.trial(trial)?.status() != TrialStatus::Running {
                 return Ok((Vec::new(), None));
@@ -454,6 +601,26 @@ impl<'a> Results<'a> {
             Err(error @ Error::MissingData { .. }) => self.fail(trial, error.to_string()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Keeps what a trial gave that had failed before.
+    fn came_late(
+        &mut self,
+        trial: TrialIndex,
+        mut observations: Vec<Observation>,
+    ) -> Result<(), Error> {
+        self.board.forget(trial);
+        observations.retain(|observation| observation.check().is_ok());
+        if !observations.is_empty() {
+            self.reporter.say(&format!(
+                "trial {trial} gave a result after it had failed: it is kept, marked as late"
+            ));
+            self.store.decide(|_| {
+                let observations = observations.clone();
+                Ok((vec![Event::ObservationsAttached { trial, observations, late: true }], ()))
+            })?;
+        }
+        Ok(())
     }
 
     /// A call failed: the trial fails, or the call is made again later.
@@ -480,6 +647,11 @@ impl<'a> Results<'a> {
     }
 
     fn fail(&mut self, trial: TrialIndex, reason: String) -> Result<(), Error> {
+        if self.board.expired.remove(&trial) {
+            // It has failed already; what was hoped for will not come.
+            self.board.forget(trial);
+            return Ok(());
+        }
         self.end(trial, TrialEvent::Failed { reason })
     }
 

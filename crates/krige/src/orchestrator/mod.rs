@@ -14,6 +14,7 @@ mod stop;
 mod tests;
 mod workers;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -22,10 +23,11 @@ use krige_core::generation::StrategyOptions;
 use krige_runner::{IMetric, IRunner};
 
 pub use drive::{EndReason, Results, RunReport};
-pub use options::OrchestratorOptions;
+pub use options::{IdleCallback, OrchestratorOptions};
 pub use stop::StopSignal;
 
 use crate::error::Error;
+use crate::progress::Reporter;
 use crate::restore;
 use crate::store::ExperimentStore;
 
@@ -36,6 +38,7 @@ pub struct Orchestrator<'a> {
     runner: Arc<dyn IRunner>,
     metrics: IndexMap<String, Arc<dyn IMetric>>,
     options: OrchestratorOptions,
+    reporter: Reporter,
 }
 
 impl<'a> Orchestrator<'a> {
@@ -51,6 +54,11 @@ impl<'a> Orchestrator<'a> {
         options: OrchestratorOptions,
     ) -> Result<Self, Error> {
         options.check()?;
+        let log = options.log_file.as_deref();
+        let reporter = Reporter::new(options.progress, log).map_err(|source| {
+            let path = log.map(Path::to_path_buf).unwrap_or_default();
+            Error::LogFile { path, source }
+        })?;
         store.decide(|experiment| {
             let optimization = experiment.optimization.as_ref().ok_or(Error::NoOptimization)?;
             let missing: Vec<String> = optimization
@@ -62,15 +70,19 @@ impl<'a> Orchestrator<'a> {
             if !missing.is_empty() {
                 return Err(Error::NoMetric { missing });
             }
-            let events = match experiment.strategy {
+            let mut events = match experiment.strategy {
                 Some(_) => Vec::new(),
                 None => vec![Event::GenerationStrategyConfigured {
                     strategy: StrategyOptions::default().strategy(),
                 }],
             };
+            let stored = options.to_stored();
+            if experiment.orchestration.as_ref() != Some(&stored) {
+                events.push(Event::OrchestrationConfigured { options: stored });
+            }
             Ok((events, ()))
         })?;
-        Ok(Self { store, runner, metrics, options })
+        Ok(Self { store, runner, metrics, options, reporter })
     }
 
     /// As [`new`](Self::new), with the runner and the metrics that the experiment stores.
@@ -89,7 +101,7 @@ impl<'a> Orchestrator<'a> {
 
     /// Runs trials; an iterator over those that end, as they end.
     pub fn results(self) -> Results<'a> {
-        Results::start(self.store, self.runner, self.metrics, self.options)
+        Results::start(self.store, &self.runner, &self.metrics, self.options, self.reporter)
     }
 
     /// Runs trials to the end.

@@ -1,10 +1,37 @@
 //! The options of a run; names and defaults are those of Ax's orchestrator where it has them.
 
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use krige_core::experiment::Experiment;
+use serde::{Deserialize, Serialize};
 
 use super::stop::StopSignal;
 use crate::error::Error;
 use crate::progress::Progress;
+
+/// What is called whenever a poll brought nothing new.
+#[derive(Clone)]
+pub struct IdleCallback(Arc<dyn Fn(&Experiment) + Send + Sync>);
+
+impl IdleCallback {
+    /// Makes one of a closure that sees the experiment.
+    pub fn new(callback: impl Fn(&Experiment) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+
+    pub(crate) fn call(&self, experiment: &Experiment) {
+        (self.0)(experiment);
+    }
+}
+
+impl fmt::Debug for IdleCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdleCallback")
+    }
+}
 
 /// Options of a run.
 #[derive(Debug, Clone)]
@@ -27,6 +54,18 @@ pub struct OrchestratorOptions {
     pub max_seconds_between_polls: f64,
     /// How often a call that fails for now is made in all before its trial fails.
     pub max_attempts: u32,
+    /// After how many seconds on the far side a trial has failed, counted from the moment at which its start was
+    /// recorded; `None` waits for ever. What it gives later is still taken while the run goes on, marked as late, and
+    /// no model sees it. The far side is not asked to stop it.
+    pub ttl_seconds_for_trials: Option<f64>,
+    /// How often a trial is run in all when its runs fail on the far side; each run has a key of its own.
+    pub max_runs_per_trial: u32,
+    /// Whether the run lasts until what it launched has ended; otherwise a later run takes it up.
+    pub wait_for_running_trials: bool,
+    /// Called by the loop, on its own thread, whenever a poll brought nothing new.
+    pub idle_callback: Option<IdleCallback>,
+    /// A file to which every line of the run's progress is appended, each with its time.
+    pub log_file: Option<PathBuf>,
     /// When to leave, whatever is under way; running trials go on, and a later run finds them.
     pub timeout: Option<Duration>,
     /// How to ask the run to end.
@@ -47,6 +86,11 @@ impl Default for OrchestratorOptions {
             seconds_between_polls_backoff_factor: 1.5,
             max_seconds_between_polls: 60.0,
             max_attempts: 5,
+            ttl_seconds_for_trials: None,
+            max_runs_per_trial: 1,
+            wait_for_running_trials: true,
+            idle_callback: None,
+            log_file: None,
             timeout: None,
             stop: StopSignal::default(),
             progress: Progress::default(),
@@ -79,9 +123,99 @@ impl OrchestratorOptions {
         if !(factor.is_finite() && factor >= 1.0) {
             return fail("seconds_between_polls_backoff_factor", "at least 1", factor.to_string());
         }
-        if self.max_attempts == 0 {
-            return fail("max_attempts", "at least 1", "0".into());
+        for (option, number) in
+            [("max_attempts", self.max_attempts), ("max_runs_per_trial", self.max_runs_per_trial)]
+        {
+            if number == 0 {
+                return fail(option, "at least 1", "0".into());
+            }
+        }
+        if let Some(ttl) = self.ttl_seconds_for_trials
+            && !(ttl.is_finite() && ttl > 0.0)
+        {
+            return fail("ttl_seconds_for_trials", "seconds, above 0", ttl.to_string());
         }
         Ok(())
+    }
+}
+
+/// The options that an experiment remembers, so that a run without options of its own goes on as the last one did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Stored {
+    max_trials: Option<usize>,
+    total_trials: Option<usize>,
+    max_pending_trials: usize,
+    tolerated_trial_failure_rate: f64,
+    min_failed_trials_for_failure_rate_check: usize,
+    init_seconds_between_polls: f64,
+    seconds_between_polls_backoff_factor: f64,
+    max_seconds_between_polls: f64,
+    max_attempts: u32,
+    ttl_seconds_for_trials: Option<f64>,
+    max_runs_per_trial: u32,
+    wait_for_running_trials: bool,
+}
+
+impl Default for Stored {
+    fn default() -> Self {
+        Self::of(&OrchestratorOptions::default())
+    }
+}
+
+impl Stored {
+    fn of(options: &OrchestratorOptions) -> Self {
+        Self {
+            max_trials: options.max_trials,
+            total_trials: options.total_trials,
+            max_pending_trials: options.max_pending_trials,
+            tolerated_trial_failure_rate: options.tolerated_trial_failure_rate,
+            min_failed_trials_for_failure_rate_check: options
+                .min_failed_trials_for_failure_rate_check,
+            init_seconds_between_polls: options.init_seconds_between_polls,
+            seconds_between_polls_backoff_factor: options.seconds_between_polls_backoff_factor,
+            max_seconds_between_polls: options.max_seconds_between_polls,
+            max_attempts: options.max_attempts,
+            ttl_seconds_for_trials: options.ttl_seconds_for_trials,
+            max_runs_per_trial: options.max_runs_per_trial,
+            wait_for_running_trials: options.wait_for_running_trials,
+        }
+    }
+}
+
+impl OrchestratorOptions {
+    /// What the experiment is to remember: all but the time-out, the callback, the files and the signal, which are the
+    /// process's own.
+    pub(crate) fn to_stored(&self) -> serde_json::Value {
+        serde_json::to_value(Stored::of(self)).expect("numbers and words become JSON")
+    }
+
+    /// The options that an experiment remembers.
+    ///
+    /// # Errors
+    /// [`Error::StoredOptions`] if there are none, or they cannot be read.
+    pub fn from_stored(experiment: &Experiment) -> Result<Self, Error> {
+        let name = || experiment.name.clone();
+        let Some(stored) = &experiment.orchestration else {
+            return Err(Error::StoredOptions { experiment: name(), source: None });
+        };
+        let stored: Stored = serde_json::from_value(stored.clone())
+            .map_err(|source| Error::StoredOptions { experiment: name(), source: Some(source) })?;
+        Ok(Self {
+            max_trials: stored.max_trials,
+            total_trials: stored.total_trials,
+            max_pending_trials: stored.max_pending_trials,
+            tolerated_trial_failure_rate: stored.tolerated_trial_failure_rate,
+            min_failed_trials_for_failure_rate_check: stored
+                .min_failed_trials_for_failure_rate_check,
+            init_seconds_between_polls: stored.init_seconds_between_polls,
+            seconds_between_polls_backoff_factor: stored.seconds_between_polls_backoff_factor,
+            max_seconds_between_polls: stored.max_seconds_between_polls,
+            max_attempts: stored.max_attempts,
+            ttl_seconds_for_trials: stored.ttl_seconds_for_trials,
+            max_runs_per_trial: stored.max_runs_per_trial,
+            wait_for_running_trials: stored.wait_for_running_trials,
+            ..Self::default()
+        })
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use krige_core::control::Ending;
 use krige_core::experiment::Experiment;
-use krige_core::trial::{TrialIndex, TrialStatus};
+use krige_core::trial::{Launch, TrialIndex, TrialStatus};
 
 use super::board::Board;
 use super::options::OrchestratorOptions;
@@ -22,6 +23,10 @@ pub(crate) enum Command {
     Fetch(TrialIndex),
     /// Propose up to so many trials.
     Propose(usize),
+    /// A trial has run for longer than it may.
+    Expire(TrialIndex),
+    /// Stop a trial, because everything is to be stopped.
+    Cancel(TrialIndex),
     /// End the run.
     Finish(Finish),
 }
@@ -39,6 +44,10 @@ pub(crate) enum Finish {
     FailureRate,
     /// Nothing runs, and nothing can be proposed.
     Stalled,
+    /// The rule for stopping the experiment says so.
+    StoppedGlobally,
+    /// What was to be launched is launched, and the rest is not waited for.
+    Left,
 }
 
 /// What to do now; nothing means wait. `now` is since the run's start.
@@ -55,8 +64,15 @@ pub(crate) fn plan(
         return vec![Command::Finish(Finish::Stopped)];
     }
     let too_many_failed = failure_rate_exceeded(experiment, options, board);
-    let stopping = board.stop == Some(StopLevel::Drain);
-    let draining = too_many_failed || stopping;
+    let ending = experiment.controls.ending;
+    let stopping = board.stop == Some(StopLevel::Drain) || ending.is_some();
+    let draining = too_many_failed || stopping || board.global_stop.is_some();
+    let cancelling = ending == Some(Ending::Stop);
+    let parallelism = experiment.controls.parallelism.unwrap_or(options.max_pending_trials);
+    let expired = |launch: &Launch| {
+        let lived = |ttl: f64| board.wall.duration_since(launch.since).as_secs_f64() >= ttl;
+        options.ttl_seconds_for_trials.is_some_and(lived)
+    };
 
     let mut commands = Vec::new();
     let mut polled = Vec::new();
@@ -68,8 +84,7 @@ pub(crate) fn plan(
             TrialStatus::Candidate => candidates.push(index),
             TrialStatus::Staged => {
                 under_way += 1;
-                let ours = board.inherited.contains(&index) || board.driven.contains(&index);
-                match (due && ours, board.absent.contains(&index)) {
+                match (due && ours(board, index), board.absent.contains(&index)) {
                     (true, true) => commands.push(Command::Launch(index)),
                     (true, false) => commands.push(Command::Find(index)),
                     (false, _) => {}
@@ -79,6 +94,26 @@ pub(crate) fn plan(
             TrialStatus::Running if trial.state.launch().is_some_and(|run| run.by_hand) => {}
             TrialStatus::Running => {
                 under_way += 1;
+                if cancelling {
+                    if !board.calling.contains(&index) {
+                        commands.push(Command::Cancel(index));
+                    }
+                    continue;
+                }
+                // One that has ended in time may still give its result.
+                let completed = board.completed.contains(&index);
+                if !completed && trial.state.launch().is_some_and(expired) {
+                    commands.push(Command::Expire(index));
+                    continue;
+                }
+                match (due, completed) {
+                    (true, true) => commands.push(Command::Fetch(index)),
+                    (true, false) => polled.push(index),
+                    (false, _) => {}
+                }
+            }
+            // What came too late is kept all the same.
+            TrialStatus::Failed if board.expired.contains(&index) => {
                 match (due, board.completed.contains(&index)) {
                     (true, true) => commands.push(Command::Fetch(index)),
                     (true, false) => polled.push(index),
@@ -95,8 +130,9 @@ pub(crate) fn plan(
     if !board.polling && now >= board.poll_at && !polled.is_empty() {
         commands.push(Command::Poll(polled));
     }
-    let mut slots = options.max_pending_trials.saturating_sub(under_way);
-    if !draining {
+    let mut slots = parallelism.saturating_sub(under_way);
+    let holding = draining || experiment.controls.paused;
+    if !holding {
         let launched = candidates.len().min(slots);
         commands.extend(candidates.iter().take(launched).map(|&trial| Command::Launch(trial)));
         slots -= launched;
@@ -106,13 +142,35 @@ pub(crate) fn plan(
     let proposable = slots.min(left);
     // Whatever changed since, by whomever, may have made an end of the pause.
     let paused = board.paused.as_ref().is_some_and(|at| at.sequence == experiment.sequence);
-    if !draining && proposable > 0 && !paused && candidates.is_empty() {
+    if !holding && proposable > 0 && !paused && candidates.is_empty() {
         commands.push(Command::Propose(proposable));
-    } else if commands.is_empty() && under_way == 0 {
+        return commands;
+    }
+    let nothing_more = left == 0 && candidates.is_empty();
+    let all_launched = || {
+        commands.iter().all(|command| matches!(command, Command::Poll(_)))
+            && !experiment.trials_in(&[TrialStatus::Staged]).any(|t| ours(board, t.index))
+    };
+    if !options.wait_for_running_trials && nothing_more && all_launched() {
+        return vec![Command::Finish(Finish::Left)];
+    }
+    // What is watched for late results alone holds nothing up.
+    let ended = under_way == 0
+        && board.stopping.is_empty()
+        && commands.iter().all(|command| match command {
+            Command::Poll(trials) => trials.iter().all(|trial| board.expired.contains(trial)),
+            Command::Fetch(trial) => board.expired.contains(trial),
+            _ => false,
+        });
+    let waits = experiment.controls.paused && !draining && !nothing_more;
+    if ended && !waits {
+        commands.clear();
         commands.push(Command::Finish(if too_many_failed {
             Finish::FailureRate
         } else if stopping {
             Finish::Stopped
+        } else if board.global_stop.is_some() {
+            Finish::StoppedGlobally
         } else if left == 0 {
             Finish::Done
         } else {
@@ -120,6 +178,11 @@ pub(crate) fn plan(
         }));
     }
     commands
+}
+
+/// Whether a staged trial was staged by this run, or by one that is over.
+fn ours(board: &Board, trial: TrialIndex) -> bool {
+    board.inherited.contains(&trial) || board.driven.contains(&trial)
 }
 
 /// How many trials are still to be proposed.

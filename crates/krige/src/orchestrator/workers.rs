@@ -10,7 +10,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use krige_core::trial::{Metadata, TrialIndex, TrialRun};
 use krige_core::value::Parameterization;
-use krige_runner::{Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError};
+use krige_runner::{
+    Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError, Stopped,
+};
 
 /// One call of user code.
 #[derive(Debug, Clone)]
@@ -19,6 +21,10 @@ pub(crate) enum Call {
     Launch(TrialRun, Parameterization),
     Poll(Vec<(TrialRun, Metadata)>),
     Fetch(TrialRun, Metadata),
+    /// Fetch what a running trial has measured so far, where that can be done.
+    Progress(TrialRun, Metadata),
+    /// Stop a run, for the reason.
+    Stop(TrialRun, Metadata, String),
 }
 
 /// What came of it.
@@ -30,6 +36,8 @@ pub(crate) enum Outcome {
     Full(TrialIndex),
     Polled(Vec<(TrialIndex, Result<RunStatus, RunnerError>)>),
     Fetched(TrialIndex, Vec<(String, Result<Measurement, MetricError>)>),
+    Progressed(TrialIndex, Vec<(String, Result<Measurement, MetricError>)>),
+    Stopped(TrialIndex, Result<Stopped, RunnerError>),
 }
 
 /// A user's code panicked; that is an error of the call.
@@ -53,6 +61,7 @@ pub(crate) struct Workers {
     ended: Arc<AtomicBool>,
     outcomes: Receiver<Outcome>,
     threads: Vec<JoinHandle<()>>,
+    watches: bool,
 }
 
 impl Workers {
@@ -73,7 +82,15 @@ impl Workers {
                 std::thread::spawn(move || work(&queue, &ended, &answers, &*runner, &metrics))
             })
             .collect();
-        Self { calls: Some(calls), ended, outcomes, threads }
+        let watches = metrics
+            .values()
+            .any(|metric| guarded(|| metric.available_while_running()).unwrap_or(false));
+        Self { calls: Some(calls), ended, outcomes, threads, watches }
+    }
+
+    /// Whether a metric can be fetched while a trial runs.
+    pub(crate) const fn watches(&self) -> bool {
+        self.watches
     }
 
     pub(crate) fn call(&self, call: Call) {
@@ -181,14 +198,33 @@ fn perform(
             Outcome::Polled(trials.into_iter().zip(answers).collect())
         }
         Call::Fetch(run, metadata) => {
-            let fetch = |metric: &dyn IMetric| {
-                guarded(|| metric.fetch(&run, &metadata))
-                    .unwrap_or_else(|panicked| Err(MetricError::permanent(panicked)))
-            };
-            let fetched = metrics.iter().map(|(name, metric)| (name.clone(), fetch(&**metric)));
+            let fetched =
+                metrics.iter().map(|(n, metric)| (n.clone(), fetch(&**metric, &run, &metadata)));
             Outcome::Fetched(run.trial_index, fetched.collect())
         }
+        Call::Progress(run, metadata) => {
+            let available = metrics.iter().filter(|(_, metric)| {
+                guarded(|| metric.available_while_running()).unwrap_or(false)
+            });
+            let fetched =
+                available.map(|(n, metric)| (n.clone(), fetch(&**metric, &run, &metadata)));
+            Outcome::Progressed(run.trial_index, fetched.collect())
+        }
+        Call::Stop(run, metadata, reason) => {
+            let stopped = guarded(|| runner.stop_trial(&run, &metadata, &reason));
+            let answer = stopped.unwrap_or_else(|p| Err(RunnerError::permanent(p)));
+            Outcome::Stopped(run.trial_index, answer)
+        }
     }
+}
+
+fn fetch(
+    metric: &dyn IMetric,
+    run: &TrialRun,
+    metadata: &Metadata,
+) -> Result<Measurement, MetricError> {
+    guarded(|| metric.fetch(run, metadata))
+        .unwrap_or_else(|panicked| Err(MetricError::permanent(panicked)))
 }
 
 fn poll_one(

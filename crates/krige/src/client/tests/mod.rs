@@ -2,6 +2,7 @@
 
 mod ask_tell;
 mod configure;
+mod control;
 mod persistence;
 mod processes;
 mod results;

@@ -41,7 +41,8 @@ fn a_trial_that_another_process_has_taken_up_since_the_plan_is_not_started() {
         progress: crate::Progress::Silent,
         ..OrchestratorOptions::until(3, 3)
     };
-    let mut results = Results::start(&mut store, runner, metrics, options);
+    let reporter = Reporter::new(options.progress, None).expect("no log file");
+    let mut results = Results::start(&mut store, &runner, &metrics, options, reporter);
     // Storing the intent for the first reveals that both are taken up elsewhere.
     for trial in [1, 2, 0] {
         results.launch(trial).expect("no error");

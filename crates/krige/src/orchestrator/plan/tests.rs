@@ -1,6 +1,7 @@
 //! The plan, case by case.
 
 use krige_core::Timestamp;
+use krige_core::control::Control;
 use krige_core::event::Event;
 use krige_core::search_space::{Parameter, SearchSpace};
 use krige_core::trial::{Arm, Metadata, TrialEvent};
@@ -271,4 +272,73 @@ fn a_failure_rate_counts_driven_trials_once_enough_have_failed() {
     // A request to stop does not hide it.
     let board = Board { stop: Some(StopLevel::Drain), ..driven(2) };
     check(&[Failed, Failed], &full, &board, &finish(Finish::FailureRate));
+}
+
+fn controlled(statuses: &[TrialStatus], controls: &[Control]) -> Experiment {
+    let mut experiment = experiment(statuses);
+    for control in controls {
+        let event = Event::Controlled { control: control.clone() };
+        let _applied = experiment.apply(Timestamp::UNIX_EPOCH, &event).expect("fits");
+    }
+    experiment
+}
+
+#[test]
+fn a_pause_starts_nothing_and_does_not_end_the_run() {
+    let of = |statuses: &[TrialStatus], controls: &[Control]| {
+        plan(&controlled(statuses, controls), &options(), &Board::default(), NOW)
+    };
+    assert_eq!(of(&[Candidate], &[Control::Pause]), []);
+    assert_eq!(of(&[Running], &[Control::Pause]), [Command::Poll(vec![0])]);
+    assert_eq!(of(&[Candidate], &[Control::Pause, Control::Resume]), [Command::Launch(0)]);
+    assert_eq!(of(&[], &[Control::Pause, Control::Drain]), finish(Finish::Stopped));
+}
+
+#[test]
+fn a_stop_cancels_what_runs_and_ends_when_the_far_side_has_answered() {
+    let stopped = controlled(&[Running, Running], &[Control::Stop]);
+    let calling = Board { calling: [1].into(), ..Board::default() };
+    assert_eq!(plan(&stopped, &options(), &calling, NOW), [Command::Cancel(0)]);
+    let ended = controlled(&[Failed, Failed], &[Control::Stop]);
+    let stopping = Board { stopping: [0].into(), ..Board::default() };
+    assert_eq!(plan(&ended, &options(), &stopping, NOW), []);
+    assert_eq!(plan(&ended, &options(), &Board::default(), NOW), finish(Finish::Stopped));
+}
+
+#[test]
+fn a_trial_that_has_lived_too_long_expires_and_is_watched_for_what_it_still_gives() {
+    let ttl = OrchestratorOptions { ttl_seconds_for_trials: Some(60.0), ..options() };
+    let board = |second| Board {
+        wall: Timestamp::from_second(second).expect("a time"),
+        ..Board::default()
+    };
+    let running = experiment(&[Running, Running, Running]);
+    assert_eq!(plan(&running, &ttl, &board(59), NOW), [Command::Poll(vec![0, 1, 2])]);
+    let expire = |trial| Command::Expire(trial);
+    assert_eq!(plan(&running, &ttl, &board(60), NOW), [expire(0), expire(1), expire(2)]);
+    // One that has ended in time is fetched.
+    let completed = Board { completed: [1].into(), ..board(60) };
+    let all = plan(&running, &ttl, &completed, NOW);
+    assert_eq!(all, [expire(0), Command::Fetch(1), expire(2)]);
+    // What is late is polled while others run, and holds up nothing.
+    let late = experiment(&[Failed, Running]);
+    let watched = Board { expired: [0].into(), ..Board::default() };
+    let one = OrchestratorOptions { total_trials: Some(2), ..options() };
+    assert_eq!(plan(&late, &one, &watched, NOW), [Command::Poll(vec![0, 1])]);
+    let over = experiment(&[Failed, Completed]);
+    assert_eq!(plan(&over, &one, &watched, NOW), finish(Finish::Done));
+}
+
+#[test]
+fn who_does_not_wait_leaves_when_all_is_launched() {
+    let leaves =
+        OrchestratorOptions { wait_for_running_trials: false, total_trials: Some(2), ..options() };
+    let none = Board::default();
+    assert_eq!(plan(&experiment(&[Running, Candidate]), &leaves, &none, NOW).len(), 2);
+    let launching = Board { driven: [1].into(), calling: [1].into(), ..Board::default() };
+    assert_eq!(
+        plan(&experiment(&[Running, Staged]), &leaves, &launching, NOW),
+        [Command::Poll(vec![0])]
+    );
+    assert_eq!(plan(&experiment(&[Running, Running]), &leaves, &none, NOW), finish(Finish::Left));
 }

@@ -1,7 +1,9 @@
 //! Runs against far sides that behave as scripted.
 
+mod control;
 mod crashes;
 mod ending;
+mod policy;
 mod restoring;
 mod trials;
 
