@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use krige::core::event::{Event, Record};
 use krige::core::generation::GenerationError;
-use krige::core::journal::{Journal, JournalError};
+use krige::core::journal::{Journal, JournalError, Lease, LeaseRequest};
 use krige::core::trial::TrialStatus;
 use krige::prelude::*;
 use krige::sqlite::SqliteJournal;
@@ -289,6 +289,14 @@ impl Journal for Overtaken {
 
     fn experiments(&mut self) -> Result<Vec<String>, JournalError> {
         self.journal.experiments()
+    }
+
+    fn lease(&mut self, experiment: &str, request: &LeaseRequest) -> Result<Lease, JournalError> {
+        self.journal.lease(experiment, request)
+    }
+
+    fn release(&mut self, experiment: &str, holder: &str) -> Result<(), JournalError> {
+        self.journal.release(experiment, holder)
     }
 
     fn location(&self) -> String {

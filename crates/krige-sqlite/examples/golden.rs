@@ -7,13 +7,15 @@
 use std::error::Error;
 
 use krige_core::Timestamp;
+use krige_core::control::Control;
 use krige_core::event::{Event, MetricDefinition, Record};
 use krige_core::experiment::Experiment;
 use krige_core::generation::StrategyOptions;
-use krige_core::journal::Journal;
+use krige_core::journal::{Journal, LeaseRequest};
 use krige_core::objective::OptimizationConfig;
 use krige_core::observation::Observation;
 use krige_core::search_space::{Parameter, SearchSpace};
+use krige_core::stopping::{EarlyStopping, GlobalStopping};
 use krige_core::trial::{Arm, Metadata, TrialEvent};
 use krige_core::value::Parameterization;
 use krige_sqlite::SqliteJournal;
@@ -149,8 +151,31 @@ fn anneal(journal: SqliteJournal) -> Result<()> {
     let stale = lab.experiment.trials.len();
     lab.record(Event::TrialAttached { trial: stale, arm, baseline: false })?;
     lab.change(stale, TrialEvent::Stale)?;
-    // One is under way when the journal is closed.
-    lab.start()?;
+    // What came when a trial had ended, and what a run is asked for.
+    let late = vec![Observation::new("cost", 0.25)];
+    lab.record(Event::ObservationsAttached { trial: stopped, observations: late, late: true })?;
+    let options = json!({ "max_pending_trials": 4 });
+    lab.record(Event::OrchestrationConfigured { options })?;
+    let (metric, threshold, min_progression) = (None, 0.5, 20.0);
+    lab.record(Event::StoppingConfigured {
+        early: Some(EarlyStopping::Threshold { metric, threshold, min_progression }),
+        global: Some(GlobalStopping::WallTime { seconds: 604_800.0 }),
+    })?;
+    let leader = "lab1:4711:c0ffee";
+    lab.record(Event::Led { leader: leader.into() })?;
+    lab.record(Event::Controlled { control: Control::Parallelism { trials: 3 } })?;
+    lab.record(Event::NoteAdded { trial: Some(1), text: "the \"shutter\" was repaired".into() })?;
+    lab.record(Event::NoteAdded { trial: None, text: "a new sapphire from here on".into() })?;
+    // One is under way when the journal is closed, for the second time.
+    let last = lab.start()?;
+    lab.change(last, TrialEvent::Retried { reason: "the power went".into() })?;
+    let run = lab.experiment.next_run(last);
+    lab.change(last, TrialEvent::Launching { run })?;
+    let metadata = Metadata::of("job", 5400);
+    lab.change(last, TrialEvent::Running { metadata, by_hand: false })?;
+    let holder = leader.to_owned();
+    let until = "2026-11-21T15:00:00.25Z".parse()?;
+    lab.journal.lease("anneal", &LeaseRequest { holder, now: at(0), until })?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use krige_core::Timestamp;
 use krige_core::event::{Event, Record};
-use krige_core::journal::{Journal, JournalError};
+use krige_core::journal::{Journal, JournalError, Lease, LeaseRequest};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::error::{Defect, from_io, from_sqlite, opening};
@@ -185,9 +185,58 @@ impl Journal for SqliteJournal {
         names(&self.connection).map_err(|error| from_sqlite(&self.path, error))
     }
 
+    fn lease(&mut self, experiment: &str, request: &LeaseRequest) -> Result<Lease, JournalError> {
+        let Self { connection, path } = self;
+        let failed = |error| from_sqlite(path, error);
+        // Whoever only looks takes no lock.
+        let held = lease(connection, experiment).map_err(failed)?;
+        if let Some(held) = held {
+            let lease = Lease::decide(Some(held), request);
+            if lease.holder != request.holder {
+                return Ok(lease);
+            }
+        }
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let before = lease(&transaction, experiment).map_err(failed)?;
+        let lease = Lease::decide(before, request);
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO lease (experiment, holder, until) VALUES (?1, ?2, ?3)",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![experiment, lease.holder, lease.until.to_string()])
+            })
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        Ok(lease)
+    }
+
+    fn release(&mut self, experiment: &str, holder: &str) -> Result<(), JournalError> {
+        self.connection
+            .execute(
+                "DELETE FROM lease WHERE experiment = ?1 AND holder = ?2",
+                [experiment, holder],
+            )
+            .map_err(|error| from_sqlite(&self.path, error))?;
+        Ok(())
+    }
+
     fn location(&self) -> String {
         self.path.display().to_string()
     }
+}
+
+/// The lease of an experiment; one whose end cannot be read has ended.
+fn lease(connection: &Connection, experiment: &str) -> rusqlite::Result<Option<Lease>> {
+    let read = connection
+        .prepare_cached("SELECT holder, until FROM lease WHERE experiment = ?1")?
+        .query_row([experiment], |row| {
+            let until: String = row.get(1)?;
+            let until = until.parse().unwrap_or(Timestamp::MIN);
+            Ok(Lease { holder: row.get(0)?, until })
+        });
+    read.optional()
 }
 
 /// The event's JSON, once it is certain that it can be read back.

@@ -16,7 +16,8 @@ pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"krig");
 /// What leads from each version of the format to the next; the first makes version 1 in an empty file.
 ///
 /// A script that was released is never changed.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/v1.sql")];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
 
 /// Refuses a file that is certainly something else, without changing it or its folder in any way.
 ///

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use krige_core::event::Record;
-use krige_core::journal::{Journal, JournalError, MemoryJournal};
+use krige_core::journal::{Journal, JournalError, Lease, LeaseRequest, MemoryJournal};
 
 /// A journal in memory that outlives its clients; its clones are several processes' handles to one medium.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,14 @@ impl Journal for SharedJournal {
         self.medium().experiments()
     }
 
+    fn lease(&mut self, experiment: &str, request: &LeaseRequest) -> Result<Lease, JournalError> {
+        self.medium().lease(experiment, request)
+    }
+
+    fn release(&mut self, experiment: &str, holder: &str) -> Result<(), JournalError> {
+        self.medium().release(experiment, holder)
+    }
+
     fn location(&self) -> String {
         self.medium().location()
     }
@@ -60,7 +68,7 @@ pub enum Moment {
 /// Which operation of a [`FaultyJournal`] fails, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// The number of the operation, from 1: appends, reads and listings count.
+    /// The number of the operation, from 1: appends, reads, listings, leases and releases count.
     pub operation: u64,
     /// Where in the operation.
     pub moment: Moment,
@@ -155,6 +163,14 @@ impl<J: Journal> Journal for FaultyJournal<J> {
         self.operate(J::experiments)
     }
 
+    fn lease(&mut self, experiment: &str, request: &LeaseRequest) -> Result<Lease, JournalError> {
+        self.operate(|inner| inner.lease(experiment, request))
+    }
+
+    fn release(&mut self, experiment: &str, holder: &str) -> Result<(), JournalError> {
+        self.operate(|inner| inner.release(experiment, holder))
+    }
+
     fn location(&self) -> String {
         self.inner.location()
     }
@@ -164,7 +180,7 @@ impl<J: Journal> Journal for FaultyJournal<J> {
 mod tests {
     use std::error::Error;
 
-    use krige_core::journal::check_journal;
+    use krige_core::journal::{check_journal, check_shared_lease};
     use krige_core::observation::Observation;
     use krige_core::{Timestamp, event::Event};
 
@@ -214,6 +230,8 @@ mod tests {
     #[test]
     fn without_a_fault_the_contract_is_kept() {
         check_journal(SharedJournal::new);
+        let medium = SharedJournal::new();
+        check_shared_lease(medium.clone(), medium);
         check_journal(|| {
             let never = Fault { operation: u64::MAX, moment: Moment::Before, lasting: true };
             FaultyJournal::new(SharedJournal::new(), never)

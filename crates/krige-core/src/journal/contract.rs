@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, Lease, LeaseRequest};
 use crate::event::{Event, Record};
 use crate::observation::Observation;
 
@@ -79,4 +79,51 @@ pub fn check_journal<J: Journal>(mut open: impl FnMut() -> J) {
     }
     assert_eq!(journal.read("a", 0).expect("read"), all, "a conflict stores nothing");
     assert!(!journal.location().is_empty(), "a journal says where it is");
+    check_lease(&mut open());
+}
+
+/// Asks for the lease of `a`; seconds since some moment, and a fraction that careless storage loses.
+fn ask<J: Journal>(journal: &mut J, holder: &str, now: i64, until: i64) -> Lease {
+    let second =
+        |second: i64| Timestamp::new(1_700_000_000 + second, 123_456_789).expect("within range");
+    let (holder, now, until) = (holder.to_owned(), second(now), second(until));
+    journal.lease("a", &LeaseRequest { holder, now, until }).expect("asked")
+}
+
+/// Holds a new, empty journal to what is said of leases.
+fn check_lease<J: Journal>(journal: &mut J) {
+    let first = ask(journal, "it's \"one\"", 0, 30);
+    assert_eq!(first.holder, "it's \"one\"", "a free lease is given");
+    assert_eq!(first.until.as_nanosecond() % 1_000_000_000, 123_456_789, "to the nanosecond");
+    assert_eq!(ask(journal, "two", 29, 60), first, "a lease that is held is not given");
+    let longer = ask(journal, &first.holder, 10, 40);
+    assert!(longer.until > first.until, "its holder extends it");
+    assert_eq!(ask(journal, "two", 39, 60), longer, "the extension counts");
+    let shorter = ask(journal, &first.holder, 20, 35);
+    assert!(shorter.until < longer.until, "its holder may also shorten it");
+
+    assert_eq!(ask(journal, "two", 35, 60).holder, "two", "a lease that has ended is given");
+    assert_eq!(ask(journal, &first.holder, 36, 70).holder, "two", "the former holder is told");
+    journal.release("a", &first.holder).expect("nothing to release");
+    assert_eq!(ask(journal, "three", 37, 70).holder, "two", "only its holder releases a lease");
+    journal.release("a", "two").expect("released");
+    assert_eq!(ask(journal, "three", 38, 70).holder, "three", "a lease that was released is free");
+    assert!(journal.experiments().expect("listed").is_empty(), "a lease is no record");
+
+    let now = Timestamp::UNIX_EPOCH;
+    let other = LeaseRequest { holder: "other".into(), now, until: now };
+    assert_eq!(journal.lease("b", &other).expect("asked").holder, "other", "each has its own");
+}
+
+/// Holds two handles on one new, empty medium to the contract of [`Journal::lease`].
+///
+/// # Panics
+/// At the first thing that the contract does not allow.
+pub fn check_shared_lease<J: Journal>(mut one: J, mut other: J) {
+    let lease = ask(&mut one, "one", 0, 30);
+    assert_eq!(ask(&mut other, "two", 1, 30), lease, "the other handle sees the lease");
+    one.release("a", "one").expect("released");
+    assert_eq!(ask(&mut other, "two", 1, 30).holder, "two", "and that it was released");
+    assert_eq!(ask(&mut one, "one", 30, 60).holder, "one", "and takes over what has ended");
+    assert_eq!(ask(&mut other, "two", 31, 61).holder, "one", "of which the former holder hears");
 }

@@ -2,13 +2,14 @@
 
 use indexmap::IndexMap;
 
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, Lease, LeaseRequest};
 use crate::event::Record;
 
 /// Keeps records in memory: for experiments that need not outlive their process, and for tests.
 #[derive(Debug, Default, Clone)]
 pub struct MemoryJournal {
     experiments: IndexMap<String, Vec<Record>>,
+    leases: IndexMap<String, Lease>,
 }
 
 impl MemoryJournal {
@@ -52,6 +53,17 @@ impl Journal for MemoryJournal {
 
     fn experiments(&mut self) -> Result<Vec<String>, JournalError> {
         Ok(self.experiments.keys().cloned().collect())
+    }
+
+    fn lease(&mut self, experiment: &str, request: &LeaseRequest) -> Result<Lease, JournalError> {
+        let lease = Lease::decide(self.leases.get(experiment).cloned(), request);
+        self.leases.insert(experiment.to_owned(), lease.clone());
+        Ok(lease)
+    }
+
+    fn release(&mut self, experiment: &str, holder: &str) -> Result<(), JournalError> {
+        self.leases.retain(|name, lease| name != experiment || lease.holder != holder);
+        Ok(())
     }
 
     fn location(&self) -> String {

@@ -1,9 +1,11 @@
 //! The journal: an append-only list of records for each experiment, on any medium.
 
 mod contract;
+mod lease;
 mod memory;
 
-pub use contract::check_journal;
+pub use contract::{check_journal, check_shared_lease};
+pub use lease::{Lease, LeaseRequest};
 pub use memory::MemoryJournal;
 
 use crate::event::Record;
@@ -17,9 +19,11 @@ use crate::event::Record;
 /// - Several processes may hold journals on one medium. An append names the sequence number that it
 ///   follows; if somebody else appended since, it fails with [`JournalError::Conflict`] and stores nothing.
 /// - [`read`](Journal::read) gives back exactly what was appended, floats bit for bit, in order.
+/// - [`lease`](Journal::lease) is atomic too, and what it gives is seen by every handle on the medium. It survives what
+///   records survive, and is none of them.
 /// - One thread at a time uses a journal; it may be moved between threads.
 ///
-/// [`check_journal`] holds an implementation to this.
+/// [`check_journal`] and [`check_shared_lease`] hold an implementation to this.
 pub trait Journal: Send {
     /// Stores records as those that follow number `after` of the experiment; `after` 0 begins a new experiment.
     ///
@@ -46,6 +50,21 @@ pub trait Journal: Send {
     /// # Errors
     /// What the medium reports.
     fn experiments(&mut self) -> Result<Vec<String>, JournalError>;
+
+    /// Gives or extends the lease of an experiment, if it is free, has ended by the request's `now`, or is the same
+    /// holder's; the lease that is in force then, which is somebody else's if it was not given.
+    ///
+    /// An experiment need not exist to be leased.
+    ///
+    /// # Errors
+    /// What the medium reports; the lease is as it was then.
+    fn lease(&mut self, experiment: &str, request: &LeaseRequest) -> Result<Lease, JournalError>;
+
+    /// Ends the lease of an experiment, if it is that holder's; otherwise changes nothing.
+    ///
+    /// # Errors
+    /// What the medium reports; the lease is as it was then.
+    fn release(&mut self, experiment: &str, holder: &str) -> Result<(), JournalError>;
 
     /// Where the journal is, for a person: a path, or `memory`.
     fn location(&self) -> String;

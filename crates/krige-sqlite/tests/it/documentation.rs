@@ -41,12 +41,15 @@ fn every_kind_of_event_is_named() {
         TrialEvent::Failed { reason: String::new() },
         TrialEvent::EarlyStopped { reason: None },
         TrialEvent::Stale,
+        TrialEvent::Retried { reason: String::new() },
     ] {
         let kind = Event::Trial { trial: 0, event }.kind();
         assert!(!kinds.contains(&kind), "{kind} is shown, and need not be listed here");
         kinds.push(kind);
     }
-    assert_eq!(kinds.len(), 15);
+    kinds.sort();
+    kinds.dedup();
+    assert_eq!(kinds.len(), 21);
     for kind in kinds {
         assert!(PAGE.contains(&format!("`{kind}`")), "{kind}");
     }
@@ -56,7 +59,8 @@ fn every_kind_of_event_is_named() {
 fn the_columns_of_the_views_are_described() {
     let file = Connection::open_in_memory().expect("opened");
     file.execute_batch(include_str!("../../src/schema/v1.sql")).expect("made");
-    for view in ["event", "experiment", "trial", "observation", "parameter", "arm"] {
+    file.execute_batch(include_str!("../../src/schema/v2.sql")).expect("made");
+    for view in ["event", "lease", "experiment", "trial", "observation", "parameter", "arm"] {
         let statement = file.prepare(&format!("SELECT * FROM {view}")).expect("prepared");
         let start = PAGE
             .find(&format!("\n`{view}`: "))

@@ -5,7 +5,7 @@ use std::path::Path;
 use krige_core::Timestamp;
 use krige_core::event::{Event, Record};
 use krige_core::experiment::Experiment;
-use krige_core::journal::Journal;
+use krige_core::journal::{Journal, Lease, LeaseRequest};
 use krige_core::observation::Observation;
 use krige_core::trial::{Arm, TrialEvent, TrialStatus};
 use krige_core::value::{ParameterValue, Parameterization};
@@ -67,9 +67,8 @@ fn v1_is_read() {
     assert_eq!(parameters.get("rotate"), Some(&ParameterValue::Bool(false)));
 }
 
-#[test]
-fn v1_goes_on() {
-    let (_folder, mut journal) = open("v1.db");
+/// Completes the trial that was running, and proposes one more; what `anneal` is then.
+fn complete_and_propose(journal: &mut SqliteJournal) -> Experiment {
     let records = journal.read("anneal", 0).expect("read");
     let experiment = Experiment::replay(&records).expect("legal");
     let trial = 9;
@@ -79,7 +78,7 @@ fn v1_goes_on() {
         Event::ObservationsAttached { trial, observations, late: false },
         Event::Trial { trial, event: TrialEvent::Completed },
     ];
-    let experiment = go_on(&mut journal, &experiment, measured.into());
+    let experiment = go_on(journal, &experiment, measured.into());
     assert_eq!(experiment.trials[trial].status(), TrialStatus::Completed);
 
     let strategy = experiment.strategy.as_ref().expect("configured");
@@ -90,13 +89,71 @@ fn v1_goes_on() {
     let trial = 10;
     let arm = Arm { name: experiment.arm_name(trial, &parameters), parameters };
     let generated = Event::TrialGenerated { trial, arm: arm.clone(), generation };
-    let experiment = go_on(&mut journal, &experiment, vec![generated]);
+    let experiment = go_on(journal, &experiment, vec![generated]);
     assert_eq!(experiment.trials.len(), 11);
     assert_eq!(experiment.trials[trial].arm, arm);
+    experiment
 }
 
 #[test]
-fn the_script_of_v1_is_what_it_was() {
+fn v1_goes_on() {
+    let (folder, mut journal) = open("v1.db");
+    let experiment = complete_and_propose(&mut journal);
+
+    // What version 2 brought works on it.
+    let (holder, now) = ("host:1:a".to_owned(), Timestamp::UNIX_EPOCH);
+    let until = now + std::time::Duration::from_secs(30);
+    let request = LeaseRequest { holder: holder.clone(), now, until };
+    assert_eq!(journal.lease("anneal", &request).expect("asked"), Lease { holder, until });
+    let launch = |run| Event::Trial { trial: 10, event: TrialEvent::Launching { run } };
+    let retried = TrialEvent::Retried { reason: "preempted".into() };
+    let run = experiment.next_run(10);
+    let retry = vec![launch(run), Event::Trial { trial: 10, event: retried }];
+    let experiment = go_on(&mut journal, &experiment, retry);
+    let again = launch(experiment.next_run(10));
+    go_on(&mut journal, &experiment, vec![again]);
+    assert_eq!(last_trial(folder.path(), "v1.db"), (11, "staged".into(), 2));
+}
+
+/// How many trials the view has, and the last one's status and attempts.
+fn last_trial(folder: &Path, name: &str) -> (i64, String, i64) {
+    let file = rusqlite::Connection::open(folder.join(name)).expect("opened");
+    let sql = "SELECT (SELECT count(*) FROM trial WHERE experiment = 'anneal'), status, attempts \
+               FROM trial WHERE experiment = 'anneal' ORDER BY trial DESC LIMIT 1";
+    file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("a trial")
+}
+
+#[test]
+fn v2_is_read_and_goes_on() {
+    let (folder, mut journal) = open("v2.db");
+    assert_eq!(journal.experiments().expect("listed"), ["anneal", "begun"]);
+    let records = journal.read("anneal", 0).expect("read");
+    let experiment = Experiment::replay(&records).expect("legal");
+    assert_eq!(experiment.leader.as_deref(), Some("lab1:4711:c0ffee"));
+    assert_eq!(experiment.controls.parallelism, Some(3));
+    assert_eq!(experiment.notes.len(), 2);
+    assert!(experiment.orchestration.is_some());
+    assert!(experiment.early_stopping.is_some() && experiment.global_stopping.is_some());
+    let (stopped, last) = (&experiment.trials[2], &experiment.trials[9]);
+    assert!(stopped.late && !last.late);
+    assert_eq!((last.status(), last.attempts), (TrialStatus::Running, 2));
+    assert_eq!(last_trial(folder.path(), "v2.db"), (10, "running".into(), 2));
+
+    let holder = "lab2:1:b".to_owned();
+    let at = |time: &str| time.parse::<Timestamp>().expect("a time");
+    let (now, until) = (at("2026-11-21T14:00:00Z"), at("2026-11-21T14:00:30Z"));
+    let lease = journal.lease("anneal", &LeaseRequest { holder, now, until }).expect("asked");
+    assert_eq!(lease.holder, "lab1:4711:c0ffee");
+    assert_eq!(lease.until.to_string(), "2026-11-21T15:00:00.25Z");
+    complete_and_propose(&mut journal);
+}
+
+#[test]
+fn the_scripts_are_what_they_were() {
+    let scripts = [
+        ("v1.db", include_str!("../../src/schema/v1.sql")),
+        ("v2.db", include_str!("../../src/schema/v2.sql")),
+    ];
     let schema = |file: &rusqlite::Connection| -> Vec<Option<String>> {
         file.prepare("SELECT sql FROM sqlite_schema ORDER BY name")
             .expect("prepared")
@@ -105,10 +162,13 @@ fn the_script_of_v1_is_what_it_was() {
             .collect::<Result<_, _>>()
             .expect("answered")
     };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1.db");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let then = rusqlite::Connection::open_with_flags(file, read_only).expect("opened");
     let now = rusqlite::Connection::open_in_memory().expect("opened");
-    now.execute_batch(include_str!("../../src/schema/v1.sql")).expect("made");
-    assert_eq!(schema(&then), schema(&now));
+    for (name, script) in scripts {
+        let then =
+            rusqlite::Connection::open_with_flags(golden.join(name), read_only).expect("opened");
+        now.execute_batch(script).expect("made");
+        assert_eq!(schema(&then), schema(&now), "{name}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use krige_core::Timestamp;
 use krige_core::event::{Event, Record};
-use krige_core::journal::{Journal, check_journal};
+use krige_core::journal::{Journal, check_journal, check_shared_lease};
 use krige_core::observation::Observation;
 use krige_core::trial::{Arm, Generation, Metadata, Prediction, TrialEvent, TrialRun};
 use krige_sqlite::SqliteJournal;
@@ -16,6 +16,8 @@ fn keeps_the_contract() {
         number += 1;
         SqliteJournal::open(folder.path().join(format!("{number}.db"))).expect("opened")
     });
+    let open = || SqliteJournal::open(folder.path().join("shared.db")).expect("opened");
+    check_shared_lease(open(), open());
 }
 
 /// Any finite float, by its bits.

@@ -28,7 +28,8 @@ enum Step {
     AttachAgain { of: Index },
     Launch { trial: Index },
     Change { trial: Index, event: TrialEvent },
-    Observe { trial: Index, observations: Vec<Observation> },
+    Observe { trial: Index, observations: Vec<Observation>, late: bool },
+    Note { trial: Option<Index>, text: String },
 }
 
 fn parameters() -> impl Strategy<Value = Parameterization> {
@@ -72,6 +73,7 @@ fn change() -> impl Strategy<Value = TrialEvent> {
         1 => reason().prop_map(|reason| TrialEvent::Abandoned { reason }),
         1 => reason().prop_map(|reason| TrialEvent::EarlyStopped { reason }),
         1 => Just(TrialEvent::Stale),
+        3 => text().prop_map(|reason| TrialEvent::Retried { reason }),
     ]
 }
 
@@ -88,6 +90,7 @@ fn configuration() -> impl Strategy<Value = Event> {
         1 => text().prop_map(|name| Event::MetricsConfigured {
             metrics: vec![MetricDefinition { name, fetch: None }],
         }),
+        1 => text().prop_map(|leader| Event::Led { leader }),
     ]
 }
 
@@ -102,8 +105,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => trial.clone().prop_map(|of| Step::AttachAgain { of }),
         4 => trial.clone().prop_map(|trial| Step::Launch { trial }),
         8 => (trial.clone(), change()).prop_map(|(trial, event)| Step::Change { trial, event }),
-        6 => (trial, proptest::collection::vec(observation(), 0..6))
-            .prop_map(|(trial, observations)| Step::Observe { trial, observations }),
+        6 => (trial, proptest::collection::vec(observation(), 0..6), any::<bool>())
+            .prop_map(|(trial, observations, late)| Step::Observe { trial, observations, late }),
+        1 => (proptest::option::of(any::<Index>()), text())
+            .prop_map(|(trial, text)| Step::Note { trial, text }),
     ]
 }
 
@@ -147,9 +152,10 @@ impl Step {
                 Event::Trial { trial, event: TrialEvent::Launching { run } }
             }
             Self::Change { trial, event } => Event::Trial { trial: pick(trial)?, event },
-            Self::Observe { trial, observations } => {
-                Event::ObservationsAttached { trial: pick(trial)?, observations, late: false }
+            Self::Observe { trial, observations, late } => {
+                Event::ObservationsAttached { trial: pick(trial)?, observations, late }
             }
+            Self::Note { trial, text } => Event::NoteAdded { trial: trial.and_then(pick), text },
         })
     }
 }
@@ -231,7 +237,7 @@ fn check_trials(file: &Connection, experiment: &Experiment) {
         file,
         experiment,
         "SELECT experiment, trial, status, node, arm, created, started, ended, reason, method, degraded, \
-         parameters, results, metadata FROM trial WHERE experiment = ?1",
+         parameters, results, metadata, attempts FROM trial WHERE experiment = ?1",
     );
     assert_eq!(found.len(), experiment.trials.len());
     for (row, trial) in found.iter().zip(&experiment.trials) {
@@ -270,6 +276,7 @@ fn check_trials(file: &Connection, experiment: &Experiment) {
 
         let metadata = trial.state.launch().map(|launch| json!(launch.metadata));
         assert_eq!(json_of(&row[13]), metadata.unwrap_or_default());
+        assert_eq!(row[14], Value::Integer(trial.attempts.into()));
     }
 }
 
@@ -277,7 +284,7 @@ fn check_observations(file: &Connection, experiment: &Experiment, records: &[Rec
     let found = rows(
         file,
         experiment,
-        "SELECT experiment, trial, metric, mean, sem, progression, at FROM observation \
+        "SELECT experiment, trial, metric, mean, sem, progression, at, late FROM observation \
          WHERE experiment = ?1 ORDER BY trial, metric, progression",
     );
     let mut expected: Vec<(&Trial, &Observation)> = experiment
@@ -293,10 +300,15 @@ fn check_observations(file: &Connection, experiment: &Experiment, records: &[Rec
     });
     assert_eq!(found.len(), expected.len());
     for (row, (trial, observation)) in found.iter().zip(expected) {
-        let newest = records.iter().rev().find(|record| {
-            matches!(&record.event, Event::ObservationsAttached { trial: t, observations, late: false }
-                if *t == trial.index && observations.iter().any(|o| o.same_slot(observation)))
+        let newest = records.iter().rev().find_map(|record| match &record.event {
+            Event::ObservationsAttached { trial: t, observations, late }
+                if *t == trial.index && observations.iter().any(|o| o.same_slot(observation)) =>
+            {
+                Some((record.at, *late))
+            }
+            _ => None,
         });
+        let (at, late) = newest.expect("it was attached");
         assert_eq!(row[0], Value::Text(experiment.name.clone()));
         assert_eq!(row[1], Value::Integer(trial.index as i64));
         assert_eq!(row[2], Value::Text(observation.metric.clone()));
@@ -309,7 +321,8 @@ fn check_observations(file: &Connection, experiment: &Experiment, records: &[Rec
             Some(progression) => close(number(&row[5]), progression),
             None => assert_eq!(row[5], Value::Null),
         }
-        assert_eq!(row[6], clock(newest.expect("it was attached").at));
+        assert_eq!(row[6], clock(at));
+        assert_eq!(row[7], Value::Integer(late.into()));
     }
 }
 

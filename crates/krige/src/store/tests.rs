@@ -1,6 +1,6 @@
 //! What a store promises of events and their journal.
 
-use krige_core::journal::MemoryJournal;
+use krige_core::journal::{Lease, LeaseRequest, MemoryJournal};
 use krige_core::search_space::Parameter;
 use krige_core::trial::Arm;
 use krige_testkit::{Fault, FaultyJournal, ManualClock, Moment, SharedJournal};
@@ -110,6 +110,14 @@ impl Journal for Replaced {
 
     fn experiments(&mut self) -> Result<Vec<String>, JournalError> {
         self.0.experiments()
+    }
+
+    fn lease(&mut self, experiment: &str, request: &LeaseRequest) -> Result<Lease, JournalError> {
+        self.0.lease(experiment, request)
+    }
+
+    fn release(&mut self, experiment: &str, holder: &str) -> Result<(), JournalError> {
+        self.0.release(experiment, holder)
     }
 
     fn location(&self) -> String {

@@ -64,6 +64,22 @@ impl Journal for Opened {
         self.0.experiments()
     }
 
+    fn lease(
+        &mut self,
+        experiment: &str,
+        request: &krige_core::journal::LeaseRequest,
+    ) -> Result<krige_core::journal::Lease, krige_core::journal::JournalError> {
+        self.0.lease(experiment, request)
+    }
+
+    fn release(
+        &mut self,
+        experiment: &str,
+        holder: &str,
+    ) -> Result<(), krige_core::journal::JournalError> {
+        self.0.release(experiment, holder)
+    }
+
     fn location(&self) -> String {
         self.0.location()
     }
