@@ -90,8 +90,9 @@ impl Reporter {
     /// Shows how far the run is; `left` trials are still to be proposed.
     pub(crate) fn progress(&self, experiment: &Experiment, left: usize) {
         let Some(bar) = &self.bar else { return };
-        let running = experiment.trials_in(&[TrialStatus::Staged, TrialStatus::Running]).count();
-        let ended = experiment.trials.iter().filter(|t| t.status().is_terminal()).count();
+        let running = experiment.count_in(&[TrialStatus::Staged, TrialStatus::Running]);
+        let ended =
+            experiment.trials.len() - running - experiment.count_in(&[TrialStatus::Candidate]);
         bar.set_length((experiment.trials.len() + left) as u64);
         bar.set_position(ended as u64);
         let best = crate::value::best_value(experiment);

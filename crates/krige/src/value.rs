@@ -2,7 +2,7 @@
 
 use krige_core::experiment::Experiment;
 use krige_core::objective::ScalarObjective;
-use krige_core::trial::{Trial, TrialIndex, TrialStatus};
+use krige_core::trial::Trial;
 
 /// The only objective of an experiment, where it has just one.
 pub(crate) fn single_objective(experiment: &Experiment) -> Option<&ScalarObjective> {
@@ -33,19 +33,7 @@ pub(crate) fn value(experiment: &Experiment, trial: &Trial) -> Option<f64> {
     Some(shown(objective, utility(objective, trial)?))
 }
 
-/// The best completed, feasible trial by what was observed.
-pub(crate) fn best_observed(experiment: &Experiment) -> Option<TrialIndex> {
-    let objective = single_objective(experiment)?;
-    experiment
-        .trials_in(&[TrialStatus::Completed])
-        .filter(|trial| experiment.is_feasible(trial))
-        .filter_map(|trial| Some((utility(objective, trial)?, trial.index)))
-        // The first of equals.
-        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
-        .map(|(_, index)| index)
-}
-
 /// The best value so far, as it is shown.
 pub(crate) fn best_value(experiment: &Experiment) -> Option<f64> {
-    value(experiment, &experiment.trials[best_observed(experiment)?])
+    value(experiment, &experiment.trials[experiment.best_observed()?])
 }

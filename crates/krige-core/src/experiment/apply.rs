@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::lookup::{Lookup, Standing};
 use super::{Experiment, Note, UnknownTrial};
 use crate::control::Controls;
 use crate::event::{Event, MetricDefinition};
@@ -99,12 +100,24 @@ enum Inverse {
     Metrics(indexmap::IndexMap<String, Option<serde_json::Value>>),
     PopTrial { baseline: Option<TrialIndex> },
     State { trial: TrialIndex, state: TrialState, attempts: u32 },
-    Observations { trial: TrialIndex, observations: Vec<Observation>, metrics: usize, late: bool },
+    Observations(FormerObservations),
     Orchestration(Option<serde_json::Value>),
     Stopping(Option<EarlyStopping>, Option<GlobalStopping>),
     Led(Option<String>, Controls),
     Controls(Controls),
     PopNote,
+}
+
+/// What takes the observations of one event back; those of earlier events are not touched.
+#[derive(Debug)]
+struct FormerObservations {
+    trial: TrialIndex,
+    /// What was replaced, with its place, in the order in which that was done.
+    replaced: Vec<(usize, Observation)>,
+    /// How many there were.
+    count: usize,
+    metrics: usize,
+    late: bool,
 }
 
 impl Experiment {
@@ -133,6 +146,7 @@ impl Experiment {
                 controls: Controls::default(),
                 notes: Vec::new(),
                 sequence: 1,
+                lookup: Lookup::default(),
             }),
             other => Err(ApplyError::NotCreated { kind: other.kind() }),
         }
@@ -152,7 +166,9 @@ impl Experiment {
                 for metric in optimization.metrics() {
                     self.metrics.entry(metric.to_owned()).or_insert(None);
                 }
-                Inverse::Optimization(self.optimization.replace(optimization.clone()), known)
+                let former = self.optimization.replace(optimization.clone());
+                self.look_again();
+                Inverse::Optimization(former, known)
             }
             Event::GenerationStrategyConfigured { strategy } => {
                 Inverse::Strategy(self.strategy.replace(strategy.clone()))
@@ -184,16 +200,17 @@ impl Experiment {
             }
             Event::Trial { trial, event } => {
                 let state = self.trial(*trial)?.state.apply(*trial, at, event)?;
-                let changed = &mut self.trials[*trial];
-                let attempts = changed.attempts;
+                let attempts = self.trials[*trial].attempts;
                 if let TrialEvent::Launching { run } = event {
                     if run.attempt != attempts + 1 {
                         let (expected, found) = (attempts + 1, run.attempt);
                         return Err(ApplyError::Attempt { trial: *trial, expected, found });
                     }
-                    changed.attempts = run.attempt;
+                    self.trials[*trial].attempts = run.attempt;
                 }
-                let state = std::mem::replace(&mut changed.state, state);
+                let before = self.standing(&self.trials[*trial]);
+                let state = std::mem::replace(&mut self.trials[*trial].state, state);
+                self.follow(*trial, before);
                 Inverse::State { trial: *trial, state, attempts }
             }
             Event::ObservationsAttached { trial, observations, late } => {
@@ -209,22 +226,29 @@ impl Experiment {
                         self.metrics.insert(observation.metric.clone(), None);
                     }
                 }
-                let held = &mut self.trials[*trial].observations;
-                let former = held.clone();
+                let before = self.standing(&self.trials[*trial]);
+                let changed = &mut self.trials[*trial];
+                let (count, was_late) = (changed.observations.len(), changed.late);
+                let mut replaced = Vec::new();
                 for observation in observations {
-                    match held.iter_mut().find(|known| known.same_slot(observation)) {
-                        Some(known) => *known = observation.clone(),
+                    let held = &mut changed.observations;
+                    match held.iter().position(|known| known.same_slot(observation)) {
+                        Some(place) => {
+                            let former = std::mem::replace(&mut held[place], observation.clone());
+                            replaced.push((place, former));
+                        }
                         None => held.push(observation.clone()),
                     }
                 }
-                let was_late = self.trials[*trial].late;
-                self.trials[*trial].late |= late;
-                Inverse::Observations {
+                changed.late |= late;
+                self.follow_observations(*trial, before);
+                Inverse::Observations(FormerObservations {
                     trial: *trial,
-                    observations: former,
+                    replaced,
+                    count,
                     metrics,
                     late: was_late,
-                }
+                })
             }
             Event::OrchestrationConfigured { options } => {
                 Inverse::Orchestration(self.orchestration.replace(options.clone()))
@@ -261,22 +285,34 @@ impl Experiment {
             Inverse::Optimization(former, metrics) => {
                 self.optimization = former;
                 self.metrics.truncate(metrics);
+                self.look_again();
             }
             Inverse::Strategy(former) => self.strategy = former,
             Inverse::Runner(former) => self.runner = former,
             Inverse::Metrics(former) => self.metrics = former,
             Inverse::PopTrial { baseline } => {
-                self.trials.pop();
+                if let Some(trial) = self.trials.pop() {
+                    self.lookup.pop(&trial, self.standing(&trial));
+                }
                 self.baseline = baseline;
             }
             Inverse::State { trial, state, attempts } => {
+                let before = self.standing(&self.trials[trial]);
                 self.trials[trial].state = state;
                 self.trials[trial].attempts = attempts;
+                self.follow(trial, before);
             }
-            Inverse::Observations { trial, observations, metrics, late } => {
-                self.trials[trial].observations = observations;
-                self.trials[trial].late = late;
+            Inverse::Observations(former) => {
+                let FormerObservations { trial, replaced, count, metrics, late } = former;
+                let before = self.standing(&self.trials[trial]);
+                let changed = &mut self.trials[trial];
+                for (place, observation) in replaced.into_iter().rev() {
+                    changed.observations[place] = observation;
+                }
+                changed.observations.truncate(count);
+                changed.late = late;
                 self.metrics.truncate(metrics);
+                self.follow_observations(trial, before);
             }
             Inverse::Orchestration(former) => self.orchestration = former,
             Inverse::Stopping(early, global) => {
@@ -301,18 +337,31 @@ impl Experiment {
             return Err(ApplyError::TrialNumber { expected, found: trial });
         }
         self.search_space.validate(&arm.parameters)?;
-        let clash = self
-            .trials
-            .iter()
-            .find(|known| known.arm.name == arm.name && known.arm.parameters != arm.parameters);
-        match clash {
-            Some(known) => Err(ApplyError::ArmName { name: arm.name.clone(), trial: known.index }),
-            None => Ok(()),
+        match self.trial_of_arm(&arm.name) {
+            Some(known) if known.arm.parameters != arm.parameters => {
+                Err(ApplyError::ArmName { name: arm.name.clone(), trial: known.index })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the indices follow a change of a trial that stood so before.
+    fn follow(&mut self, trial: TrialIndex, before: Standing) {
+        let after = self.standing(&self.trials[trial]);
+        self.lookup.change(&self.trials[trial], before, after);
+    }
+
+    /// The same for a change of what was observed of it, which may matter to others.
+    fn follow_observations(&mut self, trial: TrialIndex, before: Standing) {
+        if self.baseline == Some(trial) && self.compares_with_baseline() {
+            self.look_again();
+        } else {
+            self.follow(trial, before);
         }
     }
 
     fn push_trial(&mut self, at: Timestamp, arm: &Arm, origin: Origin) -> Inverse {
-        self.trials.push(Trial {
+        let trial = Trial {
             index: self.trials.len(),
             arm: arm.clone(),
             origin,
@@ -321,7 +370,9 @@ impl Experiment {
             observations: Vec::new(),
             attempts: 0,
             late: false,
-        });
+        };
+        self.lookup.push(&trial, self.standing(&trial));
+        self.trials.push(trial);
         Inverse::PopTrial { baseline: self.baseline }
     }
 }

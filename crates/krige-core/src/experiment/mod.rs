@@ -1,6 +1,8 @@
 //! The experiment: the fold of its events, and nothing else.
 
 mod apply;
+mod feasibility;
+mod lookup;
 #[cfg(test)]
 mod tests;
 
@@ -11,13 +13,13 @@ use jiff::Timestamp;
 
 use crate::control::Controls;
 use crate::event::Record;
-use crate::expression::Relation;
 use crate::generation::GenerationStrategy;
 use crate::objective::OptimizationConfig;
 use crate::search_space::SearchSpace;
 use crate::stopping::{EarlyStopping, GlobalStopping};
-use crate::trial::{Trial, TrialIndex, TrialRun, TrialStatus};
+use crate::trial::{Trial, TrialIndex, TrialRun};
 use crate::value::Parameterization;
+use lookup::Lookup;
 
 /// Everything that is known of one experiment.
 ///
@@ -60,6 +62,7 @@ pub struct Experiment {
     pub notes: Vec<Note>,
     /// How many events made it.
     pub sequence: u64,
+    lookup: Lookup,
 }
 
 /// What a person or a program had to say.
@@ -119,11 +122,6 @@ impl Experiment {
         })
     }
 
-    /// The trials that are in one of the statuses.
-    pub fn trials_in(&self, statuses: &[TrialStatus]) -> impl Iterator<Item = &Trial> {
-        self.trials.iter().filter(move |trial| statuses.contains(&trial.status()))
-    }
-
     /// The identity that the next run of a trial has on the far side.
     pub fn next_run(&self, trial: TrialIndex) -> TrialRun {
         let attempts = self.trials.get(trial).map_or(0, |trial| trial.attempts);
@@ -133,42 +131,17 @@ impl Experiment {
     /// The name of an arm of those parameters: that of the same arm if it was tried before, or else `{trial}_0`, or
     /// the first of `{trial}_1`, `{trial}_2`, … where an attached arm has that name.
     pub fn arm_name(&self, trial: TrialIndex, parameters: &Parameterization) -> String {
-        if let Some(known) = self.trials.iter().find(|t| t.arm.parameters == *parameters) {
+        if let Some(known) = self.trials_at(parameters).next() {
             return known.arm.name.clone();
         }
         (0_usize..)
             .map(|i| format!("{trial}_{i}"))
-            .find(|name| self.trials.iter().all(|known| known.arm.name != *name))
+            .find(|name| self.trial_of_arm(name).is_none())
             .expect("one of more names than there are trials is free")
     }
 
     /// Whether a trial has a value for every one of the metrics.
     pub fn has_data(trial: &Trial, metrics: &[&str]) -> bool {
-        metrics.iter().all(|metric| trial.observation(metric).is_some())
-    }
-
-    /// Whether a trial keeps every outcome constraint within its 95% confidence interval; a trial without the data does
-    /// not, and no trial does before it is known what is optimized.
-    pub fn is_feasible(&self, trial: &Trial) -> bool {
-        let Some(optimization) = &self.optimization else { return false };
-        let baseline = self.baseline.and_then(|index| self.trials.get(index));
-        optimization.feasibility_constraints().all(|constraint| {
-            let mean = |trial: &Trial, metric: &str| trial.observation(metric).map(|o| o.mean);
-            let bound = constraint.bound_value(|metric| mean(baseline?, metric));
-            let value = constraint.value(|metric| mean(trial, metric));
-            let (Some(bound), Some(value)) = (bound, value) else { return false };
-            let variance: f64 = constraint
-                .weights()
-                .iter()
-                .filter_map(|(metric, weight)| {
-                    Some((weight * trial.observation(metric)?.sem.unwrap_or(0.0)).powi(2))
-                })
-                .sum();
-            let margin = 1.96 * variance.sqrt();
-            match constraint.relation() {
-                Relation::AtMost => value - margin <= bound,
-                Relation::AtLeast => value + margin >= bound,
-            }
-        })
+        metrics.iter().all(|metric| trial.observations.iter().any(|o| o.metric == *metric))
     }
 }

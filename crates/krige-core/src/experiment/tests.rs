@@ -13,7 +13,7 @@ use crate::lab::Lab;
 use crate::observation::Observation;
 use crate::search_space::Parameter;
 use crate::stopping::{EarlyStopping, GlobalStopping};
-use crate::trial::{Arm, Generation, Metadata, TrialEvent};
+use crate::trial::{Arm, Generation, Metadata, TrialEvent, TrialStatus};
 
 fn space() -> SearchSpace {
     SearchSpace::new([Parameter::int("k", 0, 2)], &[]).unwrap()
@@ -212,7 +212,7 @@ fn set(status: &mut &'static str, to: &'static str) -> bool {
 }
 
 fn metric() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["y", "z", "w"]).prop_map(str::to_owned)
+    prop::sample::select(vec!["y", "y", "z", "w", "v"]).prop_map(str::to_owned)
 }
 
 fn observation() -> impl Strategy<Value = Observation> {
@@ -265,8 +265,9 @@ fn event() -> impl Strategy<Value = (bool, Event)> {
             seed: 1,
             search_space: space(),
         }),
-        1 => prop::sample::select(objectives).prop_map(|objective| {
-            let optimization = OptimizationConfig::parse(objective, &[]).unwrap();
+        1 => (prop::sample::select(objectives), any::<bool>()).prop_map(|(objective, bounded)| {
+            let constraints: &[&str] = if bounded { &["v <= 1.5*baseline"] } else { &[] };
+            let optimization = OptimizationConfig::parse(objective, constraints).unwrap();
             Event::OptimizationConfigured { optimization }
         }),
         1 => prop::option::of(0..9_usize).prop_map(|initialization_budget| {
@@ -316,6 +317,55 @@ fn event() -> impl Strategy<Value = (bool, Event)> {
     (prop::bool::weighted(0.8), kind)
 }
 
+/// What the experiment looks up is what going through all of its trials gives.
+#[track_caller]
+fn check_lookup(experiment: &Experiment) {
+    let indices = |trials: Vec<&Trial>| trials.iter().map(|t| t.index).collect::<Vec<_>>();
+    let all = |holds: &dyn Fn(&Trial) -> bool| {
+        indices(experiment.trials.iter().filter(|trial| holds(trial)).collect())
+    };
+    let metrics = experiment.optimization.as_ref().map(|o| o.metrics()).unwrap_or_default();
+    let observed = |trial: &Trial| {
+        !trial.observations.is_empty() && metrics.iter().all(|m| trial.observation(m).is_some())
+    };
+    for statuses in TrialStatus::ALL.map(|s| vec![s]).iter().chain([&TrialStatus::ALL.to_vec()]) {
+        let within = |trial: &Trial| statuses.contains(&trial.status());
+        let found = indices(experiment.trials_in(statuses).collect());
+        assert_eq!(found, all(&within), "{statuses:?}");
+        assert_eq!(experiment.count_in(statuses), found.len());
+        let with_data = experiment.count(statuses, None, true);
+        assert_eq!(with_data, all(&|trial| within(trial) && observed(trial)).len());
+        for node in ["Sobol", "manual", "GP"] {
+            let of_node = |trial: &Trial| within(trial) && trial.node() == node;
+            let count = |with_data| experiment.count(statuses, Some(node), with_data);
+            assert_eq!(count(false), all(&of_node).len(), "{statuses:?} of {node}");
+            assert_eq!(count(true), all(&|trial| of_node(trial) && observed(trial)).len());
+        }
+    }
+    for node in ["Sobol", "manual", "GP"] {
+        let of_node = all(&|trial| trial.node() == node);
+        assert_eq!(indices(experiment.trials_of(node).collect()), of_node);
+    }
+    for parameters in (0..3).map(|k| Parameterization::from([("k", k)])) {
+        let alike = all(&|trial| trial.arm.parameters == parameters);
+        assert_eq!(indices(experiment.trials_at(&parameters).collect()), alike);
+    }
+    for name in ["a", "b", "c", "d"] {
+        let first = experiment.trials.iter().find(|trial| trial.arm.name == name);
+        assert_eq!(experiment.trial_of_arm(name), first);
+    }
+    let ranked = |trial: &&Trial| {
+        trial.status() == TrialStatus::Completed
+            && experiment.is_feasible(trial)
+            && experiment.utility(trial).is_some()
+    };
+    let best = experiment.trials.iter().filter(ranked).rev().max_by(|a, b| {
+        let [a, b] = [a, b].map(|trial| experiment.utility(trial).unwrap());
+        a.total_cmp(&b)
+    });
+    assert_eq!(experiment.best_observed(), best.map(|trial| trial.index));
+}
+
 /// Equal, and the metrics in the same order, which equality does not look at.
 #[track_caller]
 fn check_equal(experiment: &Experiment, expected: &Experiment) {
@@ -363,6 +413,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(&Reference::of(&lab.experiment), &reference);
+            check_lookup(&lab.experiment);
         }
         check_equal(&Experiment::replay(&lab.records).unwrap(), &lab.experiment);
         check_equal(&lab.resumed().experiment, &lab.experiment);
@@ -524,4 +575,42 @@ fn a_trial_is_feasible_if_its_confidence_interval_reaches_every_bound() {
     assert!(feasible(Observation::new("w", 4.9).with_sem(1.0), 2.0));
     assert!(!feasible(Observation::new("w", 5.0).with_sem(1.0), 2.0));
     assert!(!lab.experiment.is_feasible(&lab.experiment.trials[attached]), "it has no `w`");
+}
+
+#[test]
+fn the_best_trial_follows_values_constraints_and_the_baseline() {
+    let mut lab = Lab::new(space()).optimize("y", &["v <= 2*baseline"]);
+    let baseline = lab.attach_arm([("k", 0)], Some("baseline"), true);
+    let (first, second) = (lab.attach([("k", 1)]), lab.attach([("k", 2)]));
+    lab.complete(first, &[("y", 5.0), ("v", 3.0)]);
+    lab.complete(second, &[("y", 5.0), ("v", 1.0)]);
+    assert_eq!(lab.experiment.best_observed(), None, "there is nothing to compare with");
+    let before = lab.experiment.clone();
+    let of_baseline = |v| Event::ObservationsAttached {
+        trial: baseline,
+        observations: vec![Observation::new("v", v)],
+        late: false,
+    };
+    let undo = lab.experiment.apply(Timestamp::UNIX_EPOCH, &of_baseline(2.0)).unwrap();
+    assert_eq!(lab.experiment.best_observed(), Some(first), "the first of equals");
+    lab.experiment.undo(undo);
+    check_equal(&lab.experiment, &before);
+    lab.push(of_baseline(1.0));
+    assert_eq!(lab.experiment.best_observed(), Some(second), "the first breaks the constraint");
+    lab.observe(first, &[("v", 2.0), ("y", 5.5)]);
+    assert_eq!(lab.experiment.best_observed(), Some(first), "a late value counts");
+    lab.push(Event::OptimizationConfigured {
+        optimization: OptimizationConfig::parse("-v", &[]).unwrap(),
+    });
+    assert_eq!(lab.experiment.best_observed(), Some(second), "something else is wanted");
+    check_lookup(&lab.experiment);
+}
+
+#[test]
+fn zeros_of_both_signs_are_one_arm() {
+    let space = SearchSpace::new([Parameter::float("x", -1.0, 1.0)], &[]).unwrap();
+    let mut lab = Lab::new(space);
+    lab.attach([("x", 0.0)]);
+    assert_eq!(lab.experiment.arm_name(1, &[("x", -0.0)].into()), "0_0");
+    assert_eq!(lab.experiment.arm_name(1, &[("x", 0.5)].into()), "1_0");
 }

@@ -26,7 +26,7 @@ impl Generator for Center {
         for (name, value) in request.fixed.iter() {
             parameters.insert(name, value.clone());
         }
-        let tried = experiment.trials.iter().any(|trial| trial.arm.parameters == parameters);
+        let tried = experiment.trials_at(&parameters).next().is_some();
         if tried || experiment.search_space.validate(&parameters).is_err() {
             return Ok(Generated::Nothing);
         }

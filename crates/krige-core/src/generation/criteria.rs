@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Experiment;
-use crate::trial::{Trial, TrialStatus};
+use crate::trial::TrialStatus;
 
 /// Which trials are counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,17 +48,7 @@ impl TrialCount {
 
     /// How many trials there are, for a node of that name.
     pub fn count(&self, experiment: &Experiment, node: &str) -> usize {
-        let metrics: Vec<&str> = match (&experiment.optimization, self.with_data) {
-            (Some(optimization), true) => optimization.metrics(),
-            _ => Vec::new(),
-        };
-        let counts = |trial: &&Trial| {
-            self.statuses.contains(&trial.status())
-                && (!self.this_node_only || trial.node() == node)
-                && (!self.with_data || !trial.observations.is_empty())
-                && Experiment::has_data(trial, &metrics)
-        };
-        experiment.trials.iter().filter(counts).count()
+        experiment.count(&self.statuses, self.this_node_only.then_some(node), self.with_data)
     }
 }
 
@@ -82,7 +72,7 @@ impl TransitionCriterion {
     pub fn is_met(&self, experiment: &Experiment, node: &str) -> bool {
         match self {
             Self::MinTrials { threshold, of } => of.count(experiment, node) >= *threshold,
-            Self::AfterGeneration => experiment.trials.iter().any(|trial| trial.node() == node),
+            Self::AfterGeneration => experiment.trials_of(node).next().is_some(),
         }
     }
 }

@@ -38,10 +38,8 @@ impl Generator for Sobol {
         let experiment = request.experiment;
         let seed = self.seed.unwrap_or_else(|| derive_seed(experiment.seed, request.node, 0));
         let mut next = experiment
-            .trials
-            .iter()
+            .trials_of(request.node)
             .rev()
-            .filter(|trial| trial.node() == request.node)
             .find_map(|trial| {
                 let state = trial.generation()?.state.clone();
                 serde_json::from_value::<Position>(state).ok()
@@ -78,10 +76,9 @@ impl Generator for Sobol {
 
 /// Whether an arm is not to be proposed (again): it was tried, unless it failed.
 pub(super) fn is_taken(experiment: &Experiment, parameters: &Parameterization) -> bool {
-    experiment.trials.iter().any(|trial| {
-        trial.arm.parameters == *parameters
-            && !matches!(trial.status(), TrialStatus::Failed | TrialStatus::Stale)
-    })
+    experiment
+        .trials_at(parameters)
+        .any(|trial| !matches!(trial.status(), TrialStatus::Failed | TrialStatus::Stale))
 }
 
 /// The first point of a scrambled sequence, from index `start`, that is feasible and not taken; and the index that

@@ -196,11 +196,13 @@ impl GenerationStrategy {
     /// The place of the node that the experiment has come to: that of the newest proposed trial, and on along
     /// every edge whose criteria hold. (So it never goes back, even when a trial fails later.)
     fn current(&self, experiment: &Experiment) -> usize {
-        let newest = experiment.trials.iter().rev().find_map(|trial| {
-            let generation = trial.generation()?;
-            self.nodes.iter().position(|node| node.name == generation.node)
-        });
-        self.advance(newest.unwrap_or(0), experiment)
+        let proposed = |node: &GenerationNode| {
+            let mut trials = experiment.trials_of(&node.name).rev();
+            trials.find(|trial| trial.generation().is_some()).map(|trial| trial.index)
+        };
+        let places = self.nodes.iter().enumerate();
+        let newest = places.filter_map(|(place, node)| Some((proposed(node)?, place))).max();
+        self.advance(newest.map_or(0, |(_, place)| place), experiment)
     }
 
     /// On from a node, along every edge whose criteria hold.

@@ -9,7 +9,7 @@ use krige_core::value::Parameterization;
 use super::Client;
 use crate::error::Error;
 use crate::summary::{Summary, summarize};
-use crate::value::{best_observed, single_objective, utility};
+use crate::value::{single_objective, utility};
 
 /// A metric's value with its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +59,7 @@ impl Client {
         {
             return Ok(best);
         }
-        let index = best_observed(experiment).ok_or_else(|| no_best(experiment))?;
+        let index = experiment.best_observed().ok_or_else(|| no_best(experiment))?;
         let trial = &experiment.trials[index];
         let metrics = optimization
             .metrics()

@@ -1,6 +1,6 @@
 //! What one run knows beyond the experiment: nothing that a restart would miss.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use krige_core::Timestamp;
@@ -44,7 +44,7 @@ pub(crate) struct Board {
     /// Why the experiment is to end, where its rule says so.
     pub(crate) global_stop: Option<String>,
     /// Trials that failed in this run because their time was over: their late results are still taken.
-    pub(crate) expired: HashSet<TrialIndex>,
+    pub(crate) expired: BTreeSet<TrialIndex>,
     /// Trials that the far side is being asked to stop.
     pub(crate) stopping: HashSet<TrialIndex>,
     /// Trials that run, as far as this run knows.

@@ -50,6 +50,9 @@ pub(crate) enum Finish {
     Left,
 }
 
+/// How a trial ends that gave nothing.
+const LOST: [TrialStatus; 2] = [TrialStatus::Failed, TrialStatus::Abandoned];
+
 /// What to do now; nothing means wait. `now` is since the run's start.
 pub(crate) fn plan(
     experiment: &Experiment,
@@ -77,7 +80,8 @@ pub(crate) fn plan(
     let mut commands = Vec::new();
     let mut polled = Vec::new();
     let (mut candidates, mut under_way) = (Vec::new(), 0);
-    for trial in &experiment.trials {
+    let open = [TrialStatus::Candidate, TrialStatus::Staged, TrialStatus::Running];
+    for trial in experiment.trials_in(&open) {
         let index = trial.index;
         let due = board.is_due(index, now);
         match trial.status() {
@@ -112,19 +116,19 @@ pub(crate) fn plan(
                     (false, _) => {}
                 }
             }
-            // What came too late is kept all the same.
-            TrialStatus::Failed if board.expired.contains(&index) => {
-                match (due, board.completed.contains(&index)) {
-                    (true, true) => commands.push(Command::Fetch(index)),
-                    (true, false) => polled.push(index),
-                    (false, _) => {}
-                }
-            }
             TrialStatus::Completed
             | TrialStatus::Failed
             | TrialStatus::Abandoned
             | TrialStatus::EarlyStopped
             | TrialStatus::Stale => {}
+        }
+    }
+    // What comes too late is kept all the same.
+    for &index in &board.expired {
+        match (board.is_due(index, now), board.completed.contains(&index)) {
+            (true, true) => commands.push(Command::Fetch(index)),
+            (true, false) => polled.push(index),
+            (false, _) => {}
         }
     }
     if !board.polling && now >= board.poll_at && !polled.is_empty() {
@@ -192,7 +196,7 @@ pub(crate) fn left_to_propose(
     board: &Board,
 ) -> usize {
     let of_run = options.max_trials.map_or(usize::MAX, |max| max.saturating_sub(board.proposed));
-    let stale = experiment.trials_in(&[TrialStatus::Stale]).count();
+    let stale = experiment.count_in(&[TrialStatus::Stale]);
     let trials = experiment.trials.len() - stale;
     let of_all = options.total_trials.map_or(usize::MAX, |total| total.saturating_sub(trials));
     of_run.min(of_all)
@@ -201,7 +205,7 @@ pub(crate) fn left_to_propose(
 /// How many of this run's trials failed or were abandoned.
 pub(crate) fn failed_trials(experiment: &Experiment, board: &Board) -> Vec<TrialIndex> {
     experiment
-        .trials_in(&[TrialStatus::Failed, TrialStatus::Abandoned])
+        .trials_in(&LOST)
         .map(|trial| trial.index)
         .filter(|trial| board.driven.contains(trial))
         .collect()
@@ -212,10 +216,13 @@ fn failure_rate_exceeded(
     options: &OrchestratorOptions,
     board: &Board,
 ) -> bool {
-    let failed = failed_trials(experiment, board).len();
-    let rate = failed as f64 / board.driven.len().max(1) as f64;
-    failed >= options.min_failed_trials_for_failure_rate_check.max(1)
-        && rate > options.tolerated_trial_failure_rate
+    let exceeds = |failed: usize| {
+        let rate = failed as f64 / board.driven.len().max(1) as f64;
+        failed >= options.min_failed_trials_for_failure_rate_check.max(1)
+            && rate > options.tolerated_trial_failure_rate
+    };
+    // Those of this run are counted only where all that failed would be too many.
+    exceeds(experiment.count_in(&LOST)) && exceeds(failed_trials(experiment, board).len())
 }
 
 #[cfg(test)]

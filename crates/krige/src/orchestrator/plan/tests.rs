@@ -324,7 +324,7 @@ fn a_trial_that_has_lived_too_long_expires_and_is_watched_for_what_it_still_give
     let late = experiment(&[Failed, Running]);
     let watched = Board { expired: [0].into(), ..Board::default() };
     let one = OrchestratorOptions { total_trials: Some(2), ..options() };
-    assert_eq!(plan(&late, &one, &watched, NOW), [Command::Poll(vec![0, 1])]);
+    assert_eq!(plan(&late, &one, &watched, NOW), [Command::Poll(vec![1, 0])]);
     let over = experiment(&[Failed, Completed]);
     assert_eq!(plan(&over, &one, &watched, NOW), finish(Finish::Done));
 }
