@@ -175,14 +175,6 @@ impl Curves<'_> {
         self.curves[trial].last().copied()
     }
 
-    /// How many curves come as far as that.
-    pub(super) fn reaching(&self, progression: f64) -> usize {
-        self.curves
-            .iter()
-            .filter(|curve| curve.last().is_some_and(|(p, _)| *p >= progression))
-            .count()
-    }
-
     /// The progressions from one to another at which any trial was observed, rising.
     pub(super) fn progressions(&self, from: f64, to: f64) -> Vec<f64> {
         let points = self.curves.iter().copied().flatten();

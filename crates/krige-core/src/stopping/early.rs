@@ -33,7 +33,7 @@ pub enum EarlyStopping {
         /// Not after this progression, where there is one.
         #[serde(default)]
         max_progression: Option<f64>,
-        /// How many curves must have come to `min_progression`, and have a value at each progression that is compared.
+        /// How many curves must have a value at each progression that is compared, its own among them.
         min_curves: usize,
         /// Over how much progression it must have been worse; at most `min_progression`.
         #[serde(default)]
@@ -180,10 +180,7 @@ impl EarlyStopping {
             } => {
                 let curves = evidence.of(metric.as_deref());
                 let (latest, value) = curves.latest(trial)?;
-                if latest < *min_progression
-                    || max_progression.is_some_and(|most| latest > most)
-                    || curves.reaching(*min_progression) < *min_curves
-                {
+                if latest < *min_progression || max_progression.is_some_and(|most| latest > most) {
                     return None;
                 }
                 let (mut count, mut bound) = (0, f64::NAN);

@@ -83,6 +83,8 @@ fn thresholds_are_in_the_metrics_own_units() {
     );
     let lab = running_all("3*y", &[2.0, 3.0, 4.0].map(|y| steps(&[y; 4])));
     assert_eq!(stopped(&threshold(None, 3.0), &lab.experiment), [0]);
+    let reason = threshold(None, 3.0).verdict(&lab.experiment, 0).unwrap();
+    assert_eq!(reason, "`y` is 2 at progression 4, worse than the threshold 3");
     let lab = running_all("y", &[steps(&[0.0; 3])]);
     assert_eq!(stopped(&threshold(None, 3.0), &lab.experiment), NONE, "before progression 4");
 }

@@ -101,7 +101,7 @@ fn trials_without_an_end_or_without_data_do_not_count() {
 fn an_experiment_of_which_the_model_expects_no_more_is_ended() {
     let mut lab = completed("-y", &[5.0, 4.0]);
     propose(&mut lab, 3.0, 0.5, 3.5);
-    assert_eq!(verdict(&regret(0.5, 1), &lab), None, "4 - (3 - 1) = 2, whatever came of it");
+    assert_eq!(verdict(&regret(1.9, 1), &lab), None, "4 - (3 - 1) = 2, whatever came of it");
     assert!(verdict(&regret(2.1, 1), &lab).is_some());
     propose(&mut lab, 3.5, 0.1, 3.5);
     propose(&mut lab, 3.7, 0.2, 3.9);
@@ -122,9 +122,9 @@ fn an_experiment_of_which_the_model_expects_no_more_is_ended() {
 #[test]
 fn predictions_of_a_maximized_metric_count_upwards() {
     let mut lab = completed("2*y", &[5.0, 4.0, 1.0]);
-    propose(&mut lab, 5.0, 0.5, 5.0);
-    assert!(verdict(&regret(1.01, 1), &lab).is_some());
-    assert_eq!(verdict(&regret(1.0, 1), &lab), None);
+    propose(&mut lab, 6.0, 0.5, 5.0);
+    assert!(verdict(&regret(2.01, 1), &lab).is_some());
+    assert_eq!(verdict(&regret(2.0, 1), &lab), None);
 }
 
 #[test]
