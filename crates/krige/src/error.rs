@@ -8,6 +8,7 @@ use krige_core::journal::JournalError;
 use krige_core::model::ModelError;
 use krige_core::objective::OptimizationConfigError;
 use krige_core::search_space::{MembershipError, SearchSpaceError};
+use krige_core::stopping::StoppingError;
 use krige_core::trial::TrialIndex;
 
 /// Why a call failed; the experiment is as it was before.
@@ -198,6 +199,9 @@ pub enum Error {
     /// The objective or an outcome constraint makes no sense.
     #[error(transparent)]
     Optimization(#[from] OptimizationConfigError),
+    /// A stopping rule makes no sense.
+    #[error(transparent)]
+    Stopping(#[from] StoppingError),
     /// A generation strategy makes no sense.
     #[error(transparent)]
     Strategy(#[from] StrategyError),

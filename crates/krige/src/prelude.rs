@@ -5,6 +5,7 @@ pub use krige_core::generation::{
     Center, GenerationMethod, GenerationNode, GenerationStrategy, Gp, Noise, Sobol, StrategyOptions,
 };
 pub use krige_core::search_space::{Parameter, SearchSpace};
+pub use krige_core::stopping::{EarlyStopping, GlobalStopping};
 pub use krige_core::trial::{Metadata, TrialIndex, TrialRun, TrialStatus};
 pub use krige_core::value::{ParameterValue, Parameterization};
 pub use krige_runner::{

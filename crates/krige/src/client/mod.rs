@@ -6,6 +6,7 @@ mod configure;
 mod control;
 mod persistence;
 mod results;
+mod stopping;
 #[cfg(test)]
 mod tests;
 

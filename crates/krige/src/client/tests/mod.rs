@@ -6,6 +6,7 @@ mod control;
 mod persistence;
 mod processes;
 mod results;
+mod stopping;
 
 use std::fmt::Debug;
 
