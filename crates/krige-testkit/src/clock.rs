@@ -26,6 +26,11 @@ impl ManualClock {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         *now += by;
     }
+
+    /// Sets the clock, and all its clones, to that time: forward or backward.
+    pub fn set(&self, to: Timestamp) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
 }
 
 impl Default for ManualClock {
@@ -52,5 +57,7 @@ mod tests {
         assert_eq!(seen.now(), clock.now());
         clock.advance(Duration::from_millis(90_500));
         assert_eq!(seen.now().to_string(), "2026-01-01T00:01:30.5Z");
+        clock.set(Timestamp::UNIX_EPOCH);
+        assert_eq!(seen.now(), Timestamp::UNIX_EPOCH);
     }
 }

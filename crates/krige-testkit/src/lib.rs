@@ -5,6 +5,7 @@
 //!   [`ScriptedRunner`] and [`ScriptedMetric`] reach it by its name, as a resumed experiment does.
 //! - [`FaultyJournal`]: a journal that fails at its n-th operation; [`SharedJournal`]: one that several clients open.
 //! - [`ManualClock`]: time that passes when the test says so.
+//! - [`check_invariants`]: what holds of every journal, whatever happened to those who wrote it.
 //!
 //! ```
 //! use krige_core::trial::TrialRun;
@@ -30,6 +31,7 @@
 mod clock;
 mod far_side;
 mod functions;
+mod invariants;
 mod journal;
 mod random;
 mod script;
@@ -39,6 +41,7 @@ mod several;
 pub use clock::ManualClock;
 pub use far_side::{FarSide, FarSideError};
 pub use functions::TestFunction;
+pub use invariants::{Violation, check_invariants};
 pub use journal::{Fault, FaultyJournal, InjectedFault, Moment, SharedJournal};
 pub use random::SplitMix;
 pub use script::{Answer, Fetch, Find, Launch, Script, Stop};

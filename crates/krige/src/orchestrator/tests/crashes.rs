@@ -3,7 +3,7 @@
 use krige_core::journal::Journal;
 use krige_core::trial::TrialIndex;
 use krige_runner::RunStatus;
-use krige_testkit::{Answer, Fault, FaultyJournal, Fetch, Launch, Moment};
+use krige_testkit::{Answer, Fault, FaultyJournal, Fetch, Launch, Moment, check_invariants};
 
 use super::*;
 use crate::client::{Client, ExperimentConfig};
@@ -112,6 +112,7 @@ fn interrupt_everywhere(
             assert_eq!(outcomes(experiment), expected, "operation {operation}");
         }
         let records = lab.journal.clone().read("e", 0).expect("read");
+        assert_eq!(check_invariants(&records), Ok(()), "operation {operation}");
         assert_eq!(Experiment::replay(&records).as_ref(), Ok(experiment));
         if passed {
             break;
