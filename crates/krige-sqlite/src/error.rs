@@ -10,7 +10,7 @@ use rusqlite::{ErrorCode, ffi};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Defect {
     #[error(
-        "the file is damaged: go on with a copy of it, or save what can be read with `sqlite3 FILE .recover`"
+        "the file is damaged: go on with a copy of it, or save what can be read with `SqliteJournal::salvage` or `sqlite3 FILE .recover`"
     )]
     Corrupt(#[source] rusqlite::Error),
     #[error(

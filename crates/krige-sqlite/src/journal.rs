@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A file without write permission can be read; an append to it fails with [`JournalError::ReadOnly`].
 #[derive(Debug)]
 pub struct SqliteJournal {
-    connection: Connection,
+    pub(crate) connection: Connection,
     path: PathBuf,
 }
 
@@ -296,14 +296,14 @@ fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 /// A row of the table of events.
-struct Row {
-    sequence: u64,
-    at: String,
-    body: Vec<u8>,
+pub(crate) struct Row {
+    pub(crate) sequence: u64,
+    pub(crate) at: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Row {
-    fn into_record(self) -> Result<Record, serde_json::Error> {
+    pub(crate) fn into_record(self) -> Result<Record, serde_json::Error> {
         let at: Timestamp = serde_json::from_value(serde_json::Value::String(self.at))?;
         let event: Event = serde_json::from_slice(&self.body)?;
         Ok(Record { sequence: self.sequence, at, event })

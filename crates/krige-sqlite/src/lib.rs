@@ -5,7 +5,7 @@
 //! stored format is described in `docs/journal.md`.
 //!
 //! In reading order: `journal` (open, append, read), `schema` (versions of the format and how a file is brought
-//! up to date), `medium` (what the file lies on), `error` (what SQLite's complaints mean).
+//! up to date), `medium` (what the file lies on), `error` (what SQLite's complaints mean), `salvage` (what can still be read of a damaged file).
 //!
 //! ```
 //! use krige_core::journal::Journal;
@@ -25,6 +25,8 @@
 mod error;
 mod journal;
 mod medium;
+mod salvage;
 mod schema;
 
 pub use journal::SqliteJournal;
+pub use salvage::Salvaged;

@@ -7,6 +7,7 @@ mod full_disk;
 mod golden;
 mod processes;
 mod roundtrip;
+mod salvage;
 mod views;
 
 use krige_core::Timestamp;
