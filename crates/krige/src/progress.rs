@@ -43,7 +43,8 @@ impl Reporter {
         Ok(reporter)
     }
 
-    fn of(progress: Progress) -> Self {
+    /// Without a log file.
+    pub(crate) fn of(progress: Progress) -> Self {
         let terminal = std::io::stderr().is_terminal();
         match progress {
             Progress::Silent => Self { bar: None, lines: false, log: None },

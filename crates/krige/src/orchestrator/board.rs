@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use krige_core::Timestamp;
-use krige_core::trial::TrialIndex;
+use krige_core::trial::{TrialIndex, TrialRun};
 
+use super::calls::Call;
 use super::stop::StopLevel;
 use crate::health::Finding;
 
@@ -27,6 +28,16 @@ pub(crate) struct Board {
     pub(crate) completed: HashSet<TrialIndex>,
     /// How often the current step of a trial failed for now, and when it is tried again.
     pub(crate) retries: HashMap<TrialIndex, Retry>,
+    /// Launches that have not answered in time, and may still: nothing of them is started again.
+    pub(crate) out: HashSet<TrialRun>,
+    /// Trials that are launched and polled by themselves, because a call for several went wrong as a whole.
+    pub(crate) alone: HashSet<TrialIndex>,
+    /// Completed trials of which a metric is not there yet.
+    pub(crate) awaited: HashMap<TrialIndex, Awaited>,
+    /// Requests to stop a run that the far side has not answered yet.
+    pub(crate) stops: HashMap<TrialIndex, Stopping>,
+    /// When the next launch may be made.
+    pub(crate) launch_at: Duration,
     /// When the next poll is due.
     pub(crate) poll_at: Duration,
     /// The pause before the poll after that.
@@ -45,8 +56,6 @@ pub(crate) struct Board {
     pub(crate) global_stop: Option<String>,
     /// Trials that failed in this run because their time was over: their late results are still taken.
     pub(crate) expired: BTreeSet<TrialIndex>,
-    /// Trials that the far side is being asked to stop.
-    pub(crate) stopping: HashSet<TrialIndex>,
     /// Trials that run, as far as this run knows.
     pub(crate) running: HashSet<TrialIndex>,
     /// Running trials whose metrics are being fetched while they run.
@@ -62,6 +71,26 @@ pub(crate) struct Paused {
     pub(crate) sequence: u64,
     /// Why.
     pub(crate) reason: String,
+}
+
+/// A metric that is not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Awaited {
+    /// When that was first seen.
+    pub(crate) since: Duration,
+    /// The same, for people.
+    pub(crate) at: Timestamp,
+}
+
+/// A request to stop a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopping {
+    /// What is called.
+    pub(crate) call: Call,
+    /// How often it failed.
+    pub(crate) failures: u32,
+    /// When it is made again; `None` while it is under way.
+    pub(crate) at: Option<Duration>,
 }
 
 /// A step that failed for now.
@@ -88,5 +117,7 @@ impl Board {
         self.completed.remove(&trial);
         self.running.remove(&trial);
         self.retries.remove(&trial);
+        self.alone.remove(&trial);
+        self.awaited.remove(&trial);
     }
 }

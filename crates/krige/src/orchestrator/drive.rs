@@ -1,24 +1,29 @@
 //! Does what the plan says: stores intents, calls user code, stores outcomes.
 
+mod launching;
+mod stopping;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use krige_core::event::Event;
 use krige_core::experiment::{ApplyError, Experiment};
 use krige_core::generation::{GenerationError, GeneratorError};
+use krige_core::objective::OptimizationConfig;
 use krige_core::observation::Observation;
 use krige_core::trial::{Arm, Metadata, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus};
 use krige_core::value::Parameterization;
-use krige_runner::{
-    Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError, Stopped,
-};
+use krige_runner::{IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError};
 
-use super::board::{Board, Paused, Retry};
+use super::board::{Awaited, Board, Paused, Retry};
+use super::calls::{Call, Fetched, Outcome};
+use super::elapsed::Elapsed;
 use super::options::OrchestratorOptions;
 use super::plan::{Command, Finish, failed_trials, left_to_propose, plan};
-use super::workers::{Call, Outcome, Workers};
+use super::retry;
+use super::workers::Workers;
 use crate::client::completion;
 use crate::error::Error;
 use crate::finished::FinishedTrial;
@@ -66,7 +71,9 @@ pub struct Results<'a> {
     options: OrchestratorOptions,
     workers: Workers,
     board: Board,
-    started: Instant,
+    elapsed: Elapsed,
+    /// Launches of which the intent is stored, and that go out in one call.
+    batch: Vec<(TrialRun, Parameterization)>,
     ready: VecDeque<FinishedTrial>,
     finished: usize,
     ended: Option<EndReason>,
@@ -106,10 +113,23 @@ impl Iterator for Results<'_> {
 impl<'a> Results<'a> {
     pub(crate) fn start(
         store: &'a mut ExperimentStore,
-        runner: &Arc<dyn IRunner>,
-        metrics: &IndexMap<String, Arc<dyn IMetric>>,
+        runner: Arc<dyn IRunner>,
+        metrics: IndexMap<String, Arc<dyn IMetric>>,
         options: OrchestratorOptions,
         reporter: Reporter,
+    ) -> Self {
+        let mut results = Self::start_at(store, runner, metrics, options, Elapsed::start());
+        results.reporter = reporter;
+        results
+    }
+
+    /// As [`start`](Self::start), with a time that is told.
+    pub(super) fn start_at(
+        store: &'a mut ExperimentStore,
+        runner: Arc<dyn IRunner>,
+        mut metrics: IndexMap<String, Arc<dyn IMetric>>,
+        options: OrchestratorOptions,
+        elapsed: Elapsed,
     ) -> Self {
         let first_pause = Duration::from_secs_f64(options.init_seconds_between_polls);
         // Trials of an earlier run are polled at once; so the first poll is due now.
@@ -117,13 +137,20 @@ impl<'a> Results<'a> {
         let inherited = staged.map(|trial| trial.index).collect();
         let board = Board { pause: first_pause, inherited, ..Board::default() };
         let threads = options.max_pending_trials.clamp(1, 31) + 1;
-        let workers = Workers::start(threads, runner, metrics);
+        // What is optimized comes first: whatever blocks a metric that is only recorded holds up none of it.
+        let optimization = store.experiment().optimization.as_ref();
+        let needed = optimization.map(OptimizationConfig::metrics).unwrap_or_default();
+        metrics.sort_by_cached_key(|name, _| !needed.contains(&name.as_str()));
+        let (timeout, grace) = (options.call_timeout, options.shutdown_grace);
+        let workers = Workers::start(threads, &runner, &metrics, elapsed.clone(), timeout, grace);
+        let reporter = Reporter::of(options.progress);
         Self {
             store,
             options,
             workers,
             board,
-            started: Instant::now(),
+            elapsed,
+            batch: Vec::new(),
             ready: VecDeque::new(),
             finished: 0,
             ended: None,
@@ -147,17 +174,18 @@ impl<'a> Results<'a> {
     }
 
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.elapsed.now()
     }
 
     /// One turn of the loop: do all that can be done now, or wait for what comes next.
-    fn turn(&mut self) -> Result<(), Error> {
+    pub(super) fn turn(&mut self) -> Result<(), Error> {
         self.store.refresh()?;
         self.board.stop = Some(self.options.stop.level());
         self.look_around();
         let now = self.now();
         let commands = plan(self.store.experiment(), &self.options, &self.board, now);
         self.report_progress();
+        self.stop_again(now);
         if commands.is_empty() {
             if let Some(outcome) = self.workers.outcome(PATIENCE.min(self.until_due(now))) {
                 self.take_in(outcome)?;
@@ -166,6 +194,9 @@ impl<'a> Results<'a> {
         }
         for command in commands {
             self.execute(command)?;
+        }
+        if !self.batch.is_empty() {
+            self.workers.call(Call::LaunchMany(std::mem::take(&mut self.batch)));
         }
         Ok(())
     }
@@ -188,19 +219,13 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// Asks the runner to stop a trial's run.
-    fn stop_on_far_side(&mut self, trial: TrialIndex, reason: &str) {
-        if let Some((run, metadata)) = self.running(trial) {
-            self.board.stopping.insert(trial);
-            self.workers.call(Call::Stop(run, metadata, reason.to_owned()));
-        }
-    }
-
     /// How long nothing is due by itself, where nothing was due at `now`.
     fn until_due(&self, now: Duration) -> Duration {
         let poll = (!self.board.polling).then_some(self.board.poll_at);
         let retries = self.board.retries.values().map(|retry| retry.at);
-        let next = retries.chain(poll).chain(self.options.timeout).filter(|at| *at > now).min();
+        let stops = self.board.stops.values().filter_map(|stop| stop.at);
+        let dues = retries.chain(stops).chain(poll).chain([self.board.launch_at]);
+        let next = dues.chain(self.options.timeout).filter(|at| *at > now).min();
         next.map_or(PATIENCE, |at| at - now).max(Duration::from_micros(100))
     }
 
@@ -215,9 +240,19 @@ impl<'a> Results<'a> {
             }
             Command::Launch(trial) => self.launch(trial)?,
             Command::Poll(trials) => {
-                let runs: Vec<_> = trials.iter().filter_map(|&trial| self.running(trial)).collect();
-                self.board.polling = true;
-                self.workers.call(Call::Poll(runs));
+                let (alone, together): (Vec<TrialIndex>, Vec<_>) =
+                    trials.into_iter().partition(|trial| self.board.alone.contains(trial));
+                for trial in alone {
+                    let Some((run, metadata)) = self.running(trial) else { continue };
+                    self.board.calling.insert(trial);
+                    self.workers.call(Call::PollOne(run, metadata));
+                }
+                let runs: Vec<_> =
+                    together.into_iter().filter_map(|trial| self.running(trial)).collect();
+                if !runs.is_empty() {
+                    self.board.polling = true;
+                    self.workers.call(Call::Poll(runs));
+                }
             }
             Command::Fetch(trial) => {
                 if let Some((run, metadata)) = self.running(trial) {
@@ -263,7 +298,13 @@ impl<'a> Results<'a> {
         };
         self.board.driven.insert(trial);
         self.board.calling.insert(trial);
-        self.workers.call(Call::Launch(run, parameters));
+        let pause = Duration::from_secs_f64(self.options.min_seconds_between_launches);
+        self.board.launch_at = self.now() + pause;
+        if self.options.run_trials_in_batches && !self.board.alone.contains(&trial) {
+            self.batch.push((run, parameters));
+        } else {
+            self.workers.call(Call::Launch(run, parameters));
+        }
         Ok(())
     }
 
@@ -345,65 +386,38 @@ impl<'a> Results<'a> {
     /// Stores what user code answered.
     fn take_in(&mut self, outcome: Outcome) -> Result<(), Error> {
         match outcome {
-            Outcome::Found(trial, answer) => {
-                self.board.calling.remove(&trial);
-                match answer {
-                    Ok(Found::Exists(metadata)) => self.accepted(trial, metadata),
-                    Ok(Found::Absent) => {
-                        self.board.absent.insert(trial);
-                        Ok(())
-                    }
-                    // By the runner's contract, nothing runs of a launch that failed.
-                    Ok(Found::Unknown) if self.board.denied.contains(&trial) => {
-                        self.board.absent.insert(trial);
-                        Ok(())
-                    }
-                    Ok(Found::Unknown) => self.fail(
-                        trial,
-                        "the optimizer died while launching it, and the runner cannot tell whether it runs"
-                            .into(),
-                    ),
-                    Err(error) => self.failed_call(trial, "it could not be looked up", error),
-                }
-            }
-            Outcome::Launched(trial, answer) => {
-                self.board.calling.remove(&trial);
-                match answer {
-                    Ok(metadata) => self.accepted(trial, metadata),
-                    Err(error) => {
-                        // It may have been started all the same (an answer that was lost), so it is looked for first.
-                        self.board.absent.remove(&trial);
-                        self.board.denied.insert(trial);
-                        self.failed_call(trial, "it could not be started", error)
-                    }
-                }
-            }
-            Outcome::Full(trial) => {
-                // That is no failure, however long it lasts.
-                self.board.calling.remove(&trial);
-                self.board.absent.remove(&trial);
-                self.board.denied.insert(trial);
-                let failures = self.board.retries.get(&trial).map_or(0, |retry| retry.failures);
-                let at = self.now() + self.board.pause;
-                self.board.retries.insert(trial, Retry { failures, at });
+            Outcome::Found(run, answer) => self.found(&run, answer),
+            Outcome::Launched(run, answer) => self.launched(&run, answer),
+            Outcome::Doubtful(run, error) => self.doubtful(&run, error),
+            Outcome::Full(run) => {
+                self.full(&run);
                 Ok(())
             }
+            Outcome::Awaited(run) => {
+                self.awaited(run);
+                Ok(())
+            }
+            Outcome::Each(outcomes) => {
+                outcomes.into_iter().try_for_each(|outcome| self.take_in(outcome))
+            }
+            Outcome::PolledOne(trial, answer) => {
+                self.board.calling.remove(&trial);
+                if answer.is_ok() {
+                    self.board.alone.remove(&trial);
+                }
+                if self.polled_one(trial, answer)? {
+                    self.something_happened();
+                }
+                Ok(())
+            }
+            Outcome::NotPolled(trials) => {
+                self.board.polling = false;
+                self.board.alone.extend(trials);
+                Ok(())
+            }
+            Outcome::Stopped(trial, answer) => self.stopped(trial, answer),
             Outcome::Polled(answers) => self.polled(answers),
             Outcome::Progressed(trial, answers) => self.progressed(trial, answers),
-            Outcome::Stopped(trial, answer) => {
-                self.board.stopping.remove(&trial);
-                match answer {
-                    Ok(Stopped::Requested) => {}
-                    Ok(Stopped::Unsupported) => self.reporter.say(&format!(
-                        "trial {trial} cannot be stopped by its runner: it goes on to its end, unobserved"
-                    )),
-                    Err(error) => self.reporter.say(&format!(
-                        "trial {trial} could not be stopped on the far side: {}",
-                        chain(&error)
-                    )),
-                }
-                Ok(())
-            }
             Outcome::Fetched(trial, answers) => {
                 self.board.calling.remove(&trial);
                 self.fetched(trial, answers)
@@ -411,14 +425,8 @@ impl<'a> Results<'a> {
         }
     }
 
-    fn accepted(&mut self, trial: TrialIndex, metadata: Metadata) -> Result<(), Error> {
-        self.board.forget(trial);
-        self.board.driven.insert(trial);
-        self.board.running.insert(trial);
-        self.something_happened();
-        let running = TrialEvent::Running { metadata, by_hand: false };
-        self.change(trial, TrialStatus::Staged, running)?;
-        Ok(())
+    fn failures(&self, trial: TrialIndex) -> u32 {
+        self.board.retries.get(&trial).map_or(0, |retry| retry.failures)
     }
 
     fn polled(
@@ -428,31 +436,7 @@ impl<'a> Results<'a> {
         self.board.polling = false;
         let mut changed = false;
         for (trial, answer) in answers {
-            match answer {
-                Ok(RunStatus::Running) => {
-                    self.board.retries.remove(&trial);
-                    self.watch(trial);
-                }
-                Ok(RunStatus::Completed) => {
-                    changed = true;
-                    self.board.retries.remove(&trial);
-                    self.board.completed.insert(trial);
-                }
-                Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
-                    if self.board.expired.contains(&trial) =>
-                {
-                    self.board.expired.remove(&trial);
-                }
-                Ok(RunStatus::Failed { reason }) => {
-                    changed = true;
-                    self.run_failed(trial, reason)?;
-                }
-                Ok(RunStatus::Abandoned { reason }) => {
-                    changed = true;
-                    self.end(trial, TrialEvent::Abandoned { reason: Some(reason) })?;
-                }
-                Err(error) => self.failed_call(trial, "its status could not be read", error)?,
-            }
+            changed |= self.polled_one(trial, answer)?;
         }
         if changed {
             self.something_happened();
@@ -541,19 +525,51 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    fn fetched(
+    /// Stores how a trial stands; whether that is news.
+    fn polled_one(
         &mut self,
         trial: TrialIndex,
-        answers: Vec<(String, Result<Measurement, MetricError>)>,
-    ) -> Result<(), Error> {
+        answer: Result<RunStatus, RunnerError>,
+    ) -> Result<bool, Error> {
+        match answer {
+            Ok(RunStatus::Running) => {
+                self.board.retries.remove(&trial);
+                self.watch(trial);
+                return Ok(false);
+            }
+            // It has failed already; nothing comes of it any more.
+            Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
+                if self.board.expired.contains(&trial) =>
+            {
+                self.board.expired.remove(&trial);
+            }
+            Ok(RunStatus::Completed) => {
+                self.board.retries.remove(&trial);
+                self.board.completed.insert(trial);
+            }
+            Ok(RunStatus::Failed { reason }) => self.run_failed(trial, reason)?,
+            Ok(RunStatus::Abandoned { reason }) => {
+                self.end(trial, TrialEvent::Abandoned { reason: Some(reason) })?;
+            }
+            Err(error) => {
+                self.failed_call(trial, "its status could not be read", error)?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn fetched(&mut self, trial: TrialIndex, answers: Fetched) -> Result<(), Error> {
         let optimization = self.store.experiment().optimization.as_ref();
         let needed: Vec<String> = optimization
             .map(|optimization| optimization.metrics().into_iter().map(ToOwned::to_owned).collect())
             .unwrap_or_default();
-        let failures = self.board.retries.get(&trial).map_or(0, |retry| retry.failures);
-        let last_attempt = failures + 1 >= self.options.max_attempts;
+        let last_attempt = self.failures(trial) + 1 >= self.options.max_attempts;
+        let now = self.now();
+        let waited = self.board.awaited.get(&trial).map(|awaited| now - awaited.since);
+        let too_long = waited.is_some_and(|waited| waited >= self.options.metric_timeout);
         let mut observations = Vec::new();
-        let (mut not_yet, mut failed) = (false, None);
+        let (mut not_yet, mut failed) = (None, None);
         for (metric, answer) in answers {
             let tracked = !needed.contains(&metric);
             match answer {
@@ -565,7 +581,8 @@ impl<'a> Results<'a> {
                 Err(MetricError::Permanent(cause)) => {
                     return self.fail(trial, format!("metric `{metric}`: {}", chain(&*cause)));
                 }
-                Err(MetricError::NotYet) => not_yet = true,
+                Err(MetricError::NotYet) if tracked && too_long => {}
+                Err(MetricError::NotYet) => not_yet = not_yet.or(Some(metric)),
                 Err(_) if tracked && last_attempt => {}
                 Err(error) => failed = Some((metric, error)),
             }
@@ -574,8 +591,18 @@ impl<'a> Results<'a> {
             let what = format!("metric `{metric}` could not be fetched");
             return self.failed_call(trial, &what, RunnerError::transient(chain(&error)));
         }
-        if not_yet {
-            let at = self.now() + self.board.pause;
+        if let Some(metric) = not_yet {
+            let first = Awaited { since: now, at: self.store.now() };
+            let awaited = *self.board.awaited.entry(trial).or_insert(first);
+            if too_long {
+                let waited = (now - awaited.since).as_secs();
+                let reason = format!(
+                    "metric `{metric}` has been awaited since {}, for {waited} s, and is still not there",
+                    awaited.at
+                );
+                return self.fail(trial, reason);
+            }
+            let at = now + self.board.pause;
             self.board.retries.insert(trial, Retry { failures: 0, at });
             return Ok(());
         }
@@ -630,7 +657,7 @@ impl<'a> Results<'a> {
         what: &str,
         error: RunnerError,
     ) -> Result<(), Error> {
-        let failures = 1 + self.board.retries.get(&trial).map_or(0, |retry| retry.failures);
+        let failures = 1 + self.failures(trial);
         let RunnerError::Transient(cause) = &error else {
             return self.fail(trial, format!("{what}: {}", chain(&error)));
         };
@@ -638,10 +665,8 @@ impl<'a> Results<'a> {
             let reason = format!("{what}, {failures} times: {}", chain(&**cause));
             return self.fail(trial, reason);
         }
-        let factor = self.options.seconds_between_polls_backoff_factor.powi(failures as i32);
-        let pause = (self.options.init_seconds_between_polls * factor)
-            .min(self.options.max_seconds_between_polls);
-        let at = self.now() + Duration::from_secs_f64(pause);
+        let seed = self.store.experiment().seed;
+        let at = self.now() + retry::pause(&self.options, seed, trial, failures);
         self.board.retries.insert(trial, Retry { failures, at });
         Ok(())
     }
@@ -682,6 +707,30 @@ impl<'a> Results<'a> {
         })
     }
 
+    /// Keeps of a last outcome what must not be lost.
+    fn keep(&mut self, outcome: Outcome) {
+        let _kept_or_staged = match outcome {
+            Outcome::Launched(run, Ok(metadata)) if self.is_staged(&run) => {
+                self.accepted(run.trial_index, metadata)
+            }
+            Outcome::Each(outcomes) => {
+                outcomes.into_iter().for_each(|outcome| self.keep(outcome));
+                Ok(())
+            }
+            Outcome::Stopped(trial, answer) => self.stopped(trial, answer),
+            Outcome::Launched(..)
+            | Outcome::Found(..)
+            | Outcome::Full(_)
+            | Outcome::Doubtful(..)
+            | Outcome::Awaited(_)
+            | Outcome::Polled(_)
+            | Outcome::PolledOne(..)
+            | Outcome::NotPolled(_)
+            | Outcome::Fetched(..)
+            | Outcome::Progressed(..) => Ok(()),
+        };
+    }
+
     fn announce(&mut self, trial: TrialIndex) -> Result<(), Error> {
         self.board.forget(trial);
         self.board.driven.insert(trial);
@@ -711,13 +760,12 @@ impl<'a> Results<'a> {
 }
 
 impl Drop for Results<'_> {
-    /// Waits for the calls that are under way, and keeps what was started by them: should that fail, the trial stays
-    /// staged, and a later run looks for it.
+    /// Waits for the calls that are under way, as long as `shutdown_grace`, and keeps what was started by them: should
+    /// that fail, the trial stays staged, and a later run looks for it.
     fn drop(&mut self) {
+        self.ended.get_or_insert(EndReason::Stopped);
         for outcome in self.workers.end() {
-            if let Outcome::Launched(trial, Ok(metadata)) = outcome {
-                let _kept_or_staged = self.accepted(trial, metadata);
-            }
+            self.keep(outcome);
         }
     }
 }

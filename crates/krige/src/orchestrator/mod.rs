@@ -2,13 +2,16 @@
 //!
 //! In two parts: [`plan`](plan::plan) decides, as a pure function of the experiment, the options and the board of what
 //! is under way; [`Results`] does what it says. One thread owns the experiment and its journal; the runner and the
-//! metrics are called on worker threads, which answer with an [`Outcome`](workers::Outcome). So user code that blocks or
+//! metrics are called on worker threads, which answer with an [`Outcome`](calls::Outcome). So user code that blocks or
 //! panics cannot stop the loop.
 
 mod board;
+mod calls;
 mod drive;
+mod elapsed;
 mod options;
 mod plan;
+mod retry;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -101,7 +104,7 @@ impl<'a> Orchestrator<'a> {
 
     /// Runs trials; an iterator over those that end, as they end.
     pub fn results(self) -> Results<'a> {
-        Results::start(self.store, &self.runner, &self.metrics, self.options, self.reporter)
+        Results::start(self.store, self.runner, self.metrics, self.options, self.reporter)
     }
 
     /// Runs trials to the end.

@@ -52,7 +52,9 @@ pub struct OrchestratorOptions {
     pub seconds_between_polls_backoff_factor: f64,
     /// The longest pause between two polls.
     pub max_seconds_between_polls: f64,
-    /// How often a call that fails for now is made in all before its trial fails.
+    /// How often a call that fails for now is made in all before its trial fails. Between two attempts there is a pause
+    /// that grows as the one between polls does; at random, but the same for the same experiment, it is between a half
+    /// and the whole of that, so that trials that failed together are not tried again together.
     pub max_attempts: u32,
     /// After how many seconds on the far side a trial has failed, counted from the moment at which its start was
     /// recorded; `None` waits for ever. What it gives later is still taken while the run goes on, marked as late, and
@@ -66,6 +68,28 @@ pub struct OrchestratorOptions {
     pub idle_callback: Option<IdleCallback>,
     /// A file to which every line of the run's progress is appended, each with its time.
     pub log_file: Option<PathBuf>,
+    /// How long one call of the runner or a metric may take; 5 minutes, because by the contract a call takes seconds, and
+    /// hardly any server or proxy lets a client wait longer than that.
+    ///
+    /// A call that takes longer has failed for now, and another thread takes over the work of the one that blocks. A
+    /// launch is awaited all the same, since there may be a run: its trial is looked for by
+    /// [`find_trial`](krige_runner::IRunner::find_trial) in the meantime, and never started again while the call is out.
+    /// So a closure may take as long as it wants.
+    pub call_timeout: Duration,
+    /// How long the end of a run waits for calls that are under way; 10 seconds, which is what supervisors give a
+    /// process before they kill it. A launch that takes longer leaves its trial staged, and a later run looks for it.
+    pub shutdown_grace: Duration,
+    /// How long a metric of a completed run may say that its value is not there yet, before the trial fails (a metric
+    /// that is not optimized is left out instead); 1 hour, which is
+    /// longer than results take from an instrument to a file share. It counts anew in every run.
+    pub metric_timeout: Duration,
+    /// Whether trials that can be launched together are, by one call of
+    /// [`run_trials`](krige_runner::IRunner::run_trials); not by default, because only few far sides take several at
+    /// once, and one call for each goes out side by side.
+    pub run_trials_in_batches: bool,
+    /// The pause from one launch to the next, in seconds: for far sides that limit how often they are called. A call for
+    /// several trials counts as one. None by default.
+    pub min_seconds_between_launches: f64,
     /// When to leave, whatever is under way; running trials go on, and a later run finds them.
     pub timeout: Option<Duration>,
     /// How to ask the run to end.
@@ -91,6 +115,11 @@ impl Default for OrchestratorOptions {
             wait_for_running_trials: true,
             idle_callback: None,
             log_file: None,
+            call_timeout: Duration::from_secs(300),
+            shutdown_grace: Duration::from_secs(10),
+            metric_timeout: Duration::from_secs(3600),
+            run_trials_in_batches: false,
+            min_seconds_between_launches: 0.0,
             timeout: None,
             stop: StopSignal::default(),
             progress: Progress::default(),
@@ -114,6 +143,7 @@ impl OrchestratorOptions {
         for (option, seconds) in [
             ("init_seconds_between_polls", self.init_seconds_between_polls),
             ("max_seconds_between_polls", self.max_seconds_between_polls),
+            ("min_seconds_between_launches", self.min_seconds_between_launches),
         ] {
             if !(seconds.is_finite() && (0.0..=86_400.0).contains(&seconds)) {
                 return fail(option, "seconds, from 0 to 86400", seconds.to_string());
@@ -134,6 +164,9 @@ impl OrchestratorOptions {
             && !(ttl.is_finite() && ttl > 0.0)
         {
             return fail("ttl_seconds_for_trials", "seconds, above 0", ttl.to_string());
+        }
+        if self.call_timeout.is_zero() {
+            return fail("call_timeout", "more than 0 s", "0 s".into());
         }
         Ok(())
     }

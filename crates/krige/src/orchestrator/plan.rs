@@ -77,6 +77,14 @@ pub(crate) fn plan(
         options.ttl_seconds_for_trials.is_some_and(lived)
     };
 
+    // With a pause between launches, one is made at a time, or as many as go out in one call.
+    let mut launches = if now < board.launch_at {
+        0
+    } else if options.min_seconds_between_launches > 0.0 && !options.run_trials_in_batches {
+        1
+    } else {
+        usize::MAX
+    };
     let mut commands = Vec::new();
     let mut polled = Vec::new();
     let (mut candidates, mut under_way) = (Vec::new(), 0);
@@ -89,9 +97,12 @@ pub(crate) fn plan(
             TrialStatus::Staged => {
                 under_way += 1;
                 match (due && ours(board, index), board.absent.contains(&index)) {
-                    (true, true) => commands.push(Command::Launch(index)),
+                    (true, true) if launches > 0 => {
+                        launches -= 1;
+                        commands.push(Command::Launch(index));
+                    }
                     (true, false) => commands.push(Command::Find(index)),
-                    (false, _) => {}
+                    (true, true) | (false, _) => {}
                 }
             }
             // Who was handed it tells what came of it; the runner does not know it.
@@ -138,7 +149,8 @@ pub(crate) fn plan(
     let holding = draining || experiment.controls.paused;
     if !holding {
         let launched = candidates.len().min(slots);
-        commands.extend(candidates.iter().take(launched).map(|&trial| Command::Launch(trial)));
+        let now = candidates.iter().take(launched.min(launches));
+        commands.extend(now.map(|&trial| Command::Launch(trial)));
         slots -= launched;
         under_way += launched;
     }
@@ -160,7 +172,7 @@ pub(crate) fn plan(
     }
     // What is watched for late results alone holds nothing up.
     let ended = under_way == 0
-        && board.stopping.is_empty()
+        && board.stops.is_empty()
         && commands.iter().all(|command| match command {
             Command::Poll(trials) => trials.iter().all(|trial| board.expired.contains(trial)),
             Command::Fetch(trial) => board.expired.contains(trial),

@@ -1,131 +1,160 @@
 //! The threads on which user code runs.
+//!
+//! A call that takes longer than it may is given up: what waits for it is told so, and a new thread takes the place of
+//! the one that blocks, so that it delays nobody else. Its answer, should it still come, is passed on if it is that of a
+//! launch, because then there is a run; any other is asked for again, and the late one is dropped.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use krige_core::trial::{Metadata, TrialIndex, TrialRun};
-use krige_core::value::Parameterization;
-use krige_runner::{
-    Found, IMetric, IRunner, Measurement, MetricError, RunStatus, RunnerError, Stopped,
-};
+use krige_runner::{IMetric, IRunner, MetricError, RunnerError};
 
-/// One call of user code.
-#[derive(Debug, Clone)]
-pub(crate) enum Call {
-    Find(TrialRun),
-    Launch(TrialRun, Parameterization),
-    Poll(Vec<(TrialRun, Metadata)>),
-    Fetch(TrialRun, Metadata),
-    /// Fetch what a running trial has measured so far, where that can be done.
-    Progress(TrialRun, Metadata),
-    /// Stop a run, for the reason.
-    Stop(TrialRun, Metadata, String),
-}
+use super::calls::{self, Call, Fetched, NoAnswer, Outcome};
+use super::elapsed::Elapsed;
 
-/// What came of it.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Found(TrialIndex, Result<Found, RunnerError>),
-    Launched(TrialIndex, Result<Metadata, RunnerError>),
-    /// There is no free slot for a launch; nothing was started.
-    Full(TrialIndex),
-    Polled(Vec<(TrialIndex, Result<RunStatus, RunnerError>)>),
-    Fetched(TrialIndex, Vec<(String, Result<Measurement, MetricError>)>),
-    Progressed(TrialIndex, Vec<(String, Result<Measurement, MetricError>)>),
-    Stopped(TrialIndex, Result<Stopped, RunnerError>),
-}
-
-/// A user's code panicked; that is an error of the call.
-#[derive(Debug, thiserror::Error)]
-#[error("it panicked: {0}")]
-struct Panicked(String);
-
-/// A `poll_trials` did not answer for every trial.
-#[derive(Debug, thiserror::Error)]
-#[error("poll_trials answered for {found} of {expected} trials: it must answer for each, in order")]
-struct Unanswered {
-    expected: usize,
-    found: usize,
-}
-
-/// A pool of threads, which end when it is dropped.
+/// A pool of threads, which end when it is dropped, unless they block.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    calls: Option<Sender<Call>>,
+    /// Where calls and a new thread's end of the answers go; nothing once it has ended.
+    ends: Option<(Sender<Call>, Sender<Answer>)>,
+    outcomes: Receiver<Answer>,
+    shared: Arc<Shared>,
+    timeout: Duration,
+    grace: Duration,
+    /// Outcomes of calls that were given up and are not taken yet.
+    given_up: Vec<Outcome>,
+}
+
+/// What all threads see.
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Receiver<Call>>,
+    runner: Arc<dyn IRunner>,
+    metrics: IndexMap<String, Arc<dyn IMetric>>,
+    elapsed: Elapsed,
     /// Calls that still wait are not made any more.
-    ended: Arc<AtomicBool>,
-    outcomes: Receiver<Outcome>,
-    threads: Vec<JoinHandle<()>>,
-    watches: bool,
+    ended: AtomicBool,
+    numbers: AtomicU64,
+    /// The calls that are under way and not given up, by number.
+    under_way: Mutex<HashMap<u64, UnderWay>>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    call: Call,
+    /// When it began; for a fetch, when that of its current metric did.
+    began: Duration,
+    fetched: Fetched,
+}
+
+#[derive(Debug)]
+struct Answer {
+    outcome: Outcome,
+    late: bool,
 }
 
 impl Workers {
+    /// Starts threads; a call may take as long as `timeout`, and the end of all as long as `grace`.
     pub(crate) fn start(
         threads: usize,
         runner: &Arc<dyn IRunner>,
         metrics: &IndexMap<String, Arc<dyn IMetric>>,
+        elapsed: Elapsed,
+        timeout: Duration,
+        grace: Duration,
     ) -> Self {
         let (calls, queue) = channel();
         let (answers, outcomes) = channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let ended = Arc::new(AtomicBool::new(false));
-        let threads = (0..threads)
-            .map(|_| {
-                let (queue, answers) = (Arc::clone(&queue), answers.clone());
-                let (runner, metrics) = (Arc::clone(runner), metrics.clone());
-                let ended = Arc::clone(&ended);
-                std::thread::spawn(move || work(&queue, &ended, &answers, &*runner, &metrics))
-            })
-            .collect();
-        let watches = metrics
-            .values()
-            .any(|metric| guarded(|| metric.available_while_running()).unwrap_or(false));
-        Self { calls: Some(calls), ended, outcomes, threads, watches }
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            runner: Arc::clone(runner),
+            metrics: metrics.clone(),
+            elapsed,
+            ended: AtomicBool::new(false),
+            numbers: AtomicU64::new(0),
+            under_way: Mutex::default(),
+        });
+        let ends = Some((calls, answers));
+        let workers = Self { ends, outcomes, shared, timeout, grace, given_up: Vec::new() };
+        for _ in 0..threads {
+            workers.add_thread();
+        }
+        workers
+    }
+
+    fn add_thread(&self) {
+        if let Some((_, answers)) = &self.ends {
+            let (shared, answers) = (Arc::clone(&self.shared), answers.clone());
+            std::thread::spawn(move || shared.work(&answers));
+        }
     }
 
     /// Whether a metric can be fetched while a trial runs.
-    pub(crate) const fn watches(&self) -> bool {
-        self.watches
+    pub(crate) fn watches(&self) -> bool {
+        self.shared.metrics.values().any(|metric| calls::is_available_while_running(&**metric))
     }
 
     pub(crate) fn call(&self, call: Call) {
-        if let Some(calls) = &self.calls {
-            calls.send(call).expect("the threads hold the queue until the sender is dropped");
+        if let Some((calls, _)) = &self.ends {
+            calls.send(call).expect("the queue is held until the workers have ended");
         }
     }
 
     /// The next outcome, unless none comes in time.
-    pub(crate) fn outcome(&self, patience: Duration) -> Option<Outcome> {
+    pub(crate) fn outcome(&mut self, patience: Duration) -> Option<Outcome> {
+        self.give_up_overdue();
+        if let Some(outcome) = self.given_up.pop() {
+            return Some(outcome);
+        }
         match self.outcomes.recv_timeout(patience) {
-            Ok(outcome) => Some(outcome),
+            Ok(answer) => answer.worth_taking(),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => {
-                unreachable!("the threads hold the sender until the queue is dropped")
+                unreachable!("the pool holds a sender until it has ended")
             }
         }
     }
-}
 
-impl Workers {
-    /// Makes no more calls, not even those that wait for a thread.
-    pub(crate) fn close(&self) {
-        self.ended.store(true, Ordering::SeqCst);
+    fn give_up_overdue(&mut self) {
+        let (now, timeout) = (self.shared.elapsed.now(), self.timeout);
+        let overdue: Vec<UnderWay> = {
+            let mut under_way = self.shared.under_way();
+            let is_overdue = |call: &UnderWay| now.saturating_sub(call.began) >= timeout;
+            under_way.extract_if(|_, call| is_overdue(call)).map(|(_, call)| call).collect()
+        };
+        for call in overdue {
+            self.add_thread();
+            self.given_up.push(no_answer(call, &self.shared.metrics, timeout));
+        }
     }
 
-    /// Makes no more calls, waits for those under way, and gives all outcomes that were not taken yet.
+    /// Makes no more calls, not even those that wait for a thread; only requests to stop are still made.
+    pub(crate) fn close(&self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes no more calls, waits for those under way as long as it may, and gives all outcomes that were not taken yet.
+    ///
+    /// A thread that blocks beyond that is left to itself.
     pub(crate) fn end(&mut self) -> Vec<Outcome> {
         self.close();
-        self.calls = None;
-        for thread in self.threads.drain(..) {
-            // User code cannot panic the thread, so there is nothing to report.
-            let _ended = thread.join();
+        if self.ends.take().is_none() {
+            return Vec::new();
         }
-        self.outcomes.try_iter().collect()
+        let mut outcomes = std::mem::take(&mut self.given_up);
+        let began = Instant::now();
+        // The channel closes with the last thread. What is in it already is taken also when there is no time to wait.
+        loop {
+            let left = self.grace.saturating_sub(began.elapsed());
+            match self.outcomes.recv_timeout(left) {
+                Ok(answer) => outcomes.extend(answer.worth_taking()),
+                Err(_) => return outcomes,
+            }
+        }
     }
 }
 
@@ -135,113 +164,119 @@ impl Drop for Workers {
     }
 }
 
-fn work(
-    queue: &Mutex<Receiver<Call>>,
-    ended: &AtomicBool,
-    answers: &Sender<Outcome>,
-    runner: &dyn IRunner,
-    metrics: &IndexMap<String, Arc<dyn IMetric>>,
-) {
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(call) = next else { return };
-        if ended.load(Ordering::SeqCst) {
-            return;
-        }
-        if answers.send(perform(call, runner, metrics)).is_err() {
-            return;
+impl Answer {
+    /// What came, unless it came too late to matter.
+    fn worth_taking(self) -> Option<Outcome> {
+        match &self.outcome {
+            Outcome::Launched(..) | Outcome::Full(_) | Outcome::Doubtful(..) | Outcome::Each(_) => {
+                Some(self.outcome)
+            }
+            Outcome::Found(..)
+            | Outcome::Awaited(_)
+            | Outcome::Polled(_)
+            | Outcome::PolledOne(..)
+            | Outcome::NotPolled(_)
+            | Outcome::Fetched(..)
+            | Outcome::Progressed(..)
+            | Outcome::Stopped(..) => (!self.late).then_some(self.outcome),
         }
     }
 }
 
-fn perform(
-    call: Call,
-    runner: &dyn IRunner,
+impl Shared {
+    fn work(&self, answers: &Sender<Answer>) {
+        loop {
+            let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(call) = next else { return };
+            if self.ended.load(Ordering::SeqCst) && !matches!(call, Call::Stop(..)) {
+                continue;
+            }
+            let number = self.numbers.fetch_add(1, Ordering::SeqCst);
+            let began = self.elapsed.now();
+            let entry = UnderWay { call: call.clone(), began, fetched: Vec::new() };
+            self.under_way().insert(number, entry);
+            let outcome = self.perform(number, call);
+            let late = self.under_way().remove(&number).is_none();
+            // Whoever was given up has been replaced.
+            if answers.send(Answer { outcome, late }).is_err() || late {
+                return;
+            }
+        }
+    }
+
+    fn perform(&self, number: u64, call: Call) -> Outcome {
+        let runner = &*self.runner;
+        match call {
+            Call::Find(run) => calls::find(runner, run),
+            Call::Launch(run, parameters) => calls::launch(runner, run, &parameters),
+            Call::LaunchMany(runs) => calls::launch_many(runner, runs),
+            Call::Poll(runs) => calls::poll(runner, &runs),
+            Call::PollOne(run, metadata) => {
+                Outcome::PolledOne(run.trial_index, calls::poll_trial(runner, &run, &metadata))
+            }
+            Call::Stop(run, metadata, reason) => {
+                Outcome::Stopped(run.trial_index, calls::stop(runner, &run, &metadata, &reason))
+            }
+            Call::Progress(run, metadata) => {
+                let available = self.metrics.iter();
+                let available =
+                    available.filter(|(_, metric)| calls::is_available_while_running(&***metric));
+                let fetched = available
+                    .map(|(name, m)| (name.clone(), calls::fetch(&**m, &run, &metadata)))
+                    .collect();
+                Outcome::Progressed(run.trial_index, fetched)
+            }
+            Call::Fetch(run, metadata) => {
+                for (name, metric) in &self.metrics {
+                    let fetched = calls::fetch(&**metric, &run, &metadata);
+                    // Each metric has the whole time for itself.
+                    let now = self.elapsed.now();
+                    let mut under_way = self.under_way();
+                    let Some(entry) = under_way.get_mut(&number) else { break };
+                    entry.fetched.push((name.clone(), fetched));
+                    entry.began = now;
+                }
+                let mut under_way = self.under_way();
+                let entry = under_way.get_mut(&number);
+                let fetched = entry.map(|entry| std::mem::take(&mut entry.fetched));
+                Outcome::Fetched(run.trial_index, fetched.unwrap_or_default())
+            }
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<u64, UnderWay>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is said of a call that has not answered in time.
+fn no_answer(
+    under_way: UnderWay,
     metrics: &IndexMap<String, Arc<dyn IMetric>>,
+    timeout: Duration,
 ) -> Outcome {
-    match call {
-        Call::Find(run) => {
-            let found = guarded(|| runner.find_trial(&run));
-            Outcome::Found(
-                run.trial_index,
-                found.unwrap_or_else(|p| Err(RunnerError::permanent(p))),
-            )
+    let error = || RunnerError::transient(NoAnswer(timeout));
+    match under_way.call {
+        Call::Find(run) => Outcome::Found(run, Err(error())),
+        Call::Launch(run, _) => Outcome::Awaited(run),
+        Call::LaunchMany(runs) => {
+            Outcome::Each(runs.into_iter().map(|(run, _)| Outcome::Awaited(run)).collect())
         }
-        Call::Launch(run, parameters) => {
-            let trial = run.trial_index;
-            let full = || matches!(guarded(|| runner.free_slots()), Ok(Ok(Some(0))));
-            if full() {
-                return Outcome::Full(trial);
+        Call::Poll(runs) => match &runs[..] {
+            [(run, _)] => Outcome::Polled(vec![(run.trial_index, Err(error()))]),
+            _ => Outcome::NotPolled(runs.iter().map(|(run, _)| run.trial_index).collect()),
+        },
+        Call::PollOne(run, _) => Outcome::PolledOne(run.trial_index, Err(error())),
+        Call::Stop(run, ..) => Outcome::Stopped(run.trial_index, Err(error())),
+        Call::Progress(run, _) => Outcome::Progressed(run.trial_index, Vec::new()),
+        Call::Fetch(run, _) => {
+            let mut fetched = under_way.fetched;
+            // The metrics after the one that blocks wait for another attempt.
+            if let Some((name, _)) = metrics.get_index(fetched.len()) {
+                let error = MetricError::transient(NoAnswer(timeout));
+                fetched.push((name.clone(), Err(error)));
             }
-            let launched = guarded(|| runner.run_trial(&run, &parameters));
-            match launched.unwrap_or_else(|p| Err(RunnerError::permanent(p))) {
-                // Another launch took the last slot in between.
-                Err(RunnerError::Transient(_)) if full() => Outcome::Full(trial),
-                launched => Outcome::Launched(trial, launched),
-            }
-        }
-        Call::Poll(runs) => {
-            let trials: Vec<_> = runs.iter().map(|(run, _)| run.trial_index).collect();
-            let answers = match guarded(|| runner.poll_trials(&runs)) {
-                Ok(answers) if answers.len() == runs.len() => answers,
-                Ok(answers) => {
-                    let (expected, found) = (runs.len(), answers.len());
-                    let unanswered =
-                        |_| Err(RunnerError::permanent(Unanswered { expected, found }));
-                    trials.iter().map(unanswered).collect()
-                }
-                // One of the trials may be the cause: ask for each by itself.
-                Err(_) => {
-                    runs.iter().map(|(run, metadata)| poll_one(runner, run, metadata)).collect()
-                }
-            };
-            Outcome::Polled(trials.into_iter().zip(answers).collect())
-        }
-        Call::Fetch(run, metadata) => {
-            let fetched =
-                metrics.iter().map(|(n, metric)| (n.clone(), fetch(&**metric, &run, &metadata)));
-            Outcome::Fetched(run.trial_index, fetched.collect())
-        }
-        Call::Progress(run, metadata) => {
-            let available = metrics.iter().filter(|(_, metric)| {
-                guarded(|| metric.available_while_running()).unwrap_or(false)
-            });
-            let fetched =
-                available.map(|(n, metric)| (n.clone(), fetch(&**metric, &run, &metadata)));
-            Outcome::Progressed(run.trial_index, fetched.collect())
-        }
-        Call::Stop(run, metadata, reason) => {
-            let stopped = guarded(|| runner.stop_trial(&run, &metadata, &reason));
-            let answer = stopped.unwrap_or_else(|p| Err(RunnerError::permanent(p)));
-            Outcome::Stopped(run.trial_index, answer)
+            Outcome::Fetched(run.trial_index, fetched)
         }
     }
-}
-
-fn fetch(
-    metric: &dyn IMetric,
-    run: &TrialRun,
-    metadata: &Metadata,
-) -> Result<Measurement, MetricError> {
-    guarded(|| metric.fetch(run, metadata))
-        .unwrap_or_else(|panicked| Err(MetricError::permanent(panicked)))
-}
-
-fn poll_one(
-    runner: &dyn IRunner,
-    run: &TrialRun,
-    metadata: &Metadata,
-) -> Result<RunStatus, RunnerError> {
-    guarded(|| runner.poll_trial(run, metadata))
-        .unwrap_or_else(|panicked| Err(RunnerError::permanent(panicked)))
-}
-
-fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
-        let text = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned());
-        Panicked(text.unwrap_or_else(|| "without a message".into()))
-    })
 }

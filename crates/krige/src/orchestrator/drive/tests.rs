@@ -42,7 +42,7 @@ fn a_trial_that_another_process_has_taken_up_since_the_plan_is_not_started() {
         ..OrchestratorOptions::until(3, 3)
     };
     let reporter = Reporter::new(options.progress, None).expect("no log file");
-    let mut results = Results::start(&mut store, &runner, &metrics, options, reporter);
+    let mut results = Results::start(&mut store, runner, metrics, options, reporter);
     // Storing the intent for the first reveals that both are taken up elsewhere.
     for trial in [1, 2, 0] {
         results.launch(trial).expect("no error");

@@ -4,9 +4,10 @@ use krige_core::Timestamp;
 use krige_core::control::Control;
 use krige_core::event::Event;
 use krige_core::search_space::{Parameter, SearchSpace};
-use krige_core::trial::{Arm, Metadata, TrialEvent};
+use krige_core::trial::{Arm, Metadata, TrialEvent, TrialRun};
 
-use super::super::board::{Paused, Retry};
+use super::super::board::{Paused, Retry, Stopping};
+use super::super::calls::Call;
 use super::*;
 
 use TrialStatus::{Abandoned, Candidate, Completed, EarlyStopped, Failed, Running, Staged, Stale};
@@ -283,6 +284,13 @@ fn controlled(statuses: &[TrialStatus], controls: &[Control]) -> Experiment {
     experiment
 }
 
+/// A request to stop that is under way.
+fn request() -> Stopping {
+    let run = TrialRun::new("id", 0, 1);
+    let call = Call::Stop(run, Metadata::default(), "no more".into());
+    Stopping { call, failures: 0, at: None }
+}
+
 #[test]
 fn a_pause_starts_nothing_and_does_not_end_the_run() {
     let of = |statuses: &[TrialStatus], controls: &[Control]| {
@@ -300,7 +308,7 @@ fn a_stop_cancels_what_runs_and_ends_when_the_far_side_has_answered() {
     let calling = Board { calling: [1].into(), ..Board::default() };
     assert_eq!(plan(&stopped, &options(), &calling, NOW), [Command::Cancel(0)]);
     let ended = controlled(&[Failed, Failed], &[Control::Stop]);
-    let stopping = Board { stopping: [0].into(), ..Board::default() };
+    let stopping = Board { stops: [(0, request())].into(), ..Board::default() };
     assert_eq!(plan(&ended, &options(), &stopping, NOW), []);
     assert_eq!(plan(&ended, &options(), &Board::default(), NOW), finish(Finish::Stopped));
 }
@@ -341,4 +349,20 @@ fn who_does_not_wait_leaves_when_all_is_launched() {
         [Command::Poll(vec![0])]
     );
     assert_eq!(plan(&experiment(&[Running, Running]), &leaves, &none, NOW), finish(Finish::Left));
+}
+
+#[test]
+fn a_pause_between_launches_holds_up_launches_and_no_more() {
+    let paused = OrchestratorOptions { min_seconds_between_launches: 5.0, ..options() };
+    let launch = Command::Launch;
+    check(&[Candidate; 3], &paused, &Board::default(), &[launch(0)]);
+    let absent = Board { inherited: [0].into(), absent: [0].into(), ..Board::default() };
+    check(&[Staged, Candidate], &paused, &absent, &[launch(0)]);
+    let waiting = Board { launch_at: LATER, ..Board::default() };
+    // The run does not end for want of something to do.
+    check(&[Candidate; 3], &paused, &waiting, &[]);
+    check(&[Running, Candidate, Candidate], &paused, &waiting, &[Command::Poll(vec![0])]);
+    let together = OrchestratorOptions { run_trials_in_batches: true, ..paused };
+    check(&[Candidate; 3], &together, &Board::default(), &[launch(0), launch(1), launch(2)]);
+    check(&[Candidate; 3], &together, &waiting, &[]);
 }

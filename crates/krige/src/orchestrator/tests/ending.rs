@@ -295,6 +295,14 @@ fn options_that_make_no_sense_are_refused_by_name() {
             "option seconds_between_polls_backoff_factor: expected at least 1, found 0.5",
         ),
         (
+            OrchestratorOptions { min_seconds_between_launches: -1.0, ..until(1, 1) },
+            "option min_seconds_between_launches: expected seconds, from 0 to 86400, found -1",
+        ),
+        (
+            OrchestratorOptions { call_timeout: Duration::ZERO, ..until(1, 1) },
+            "option call_timeout: expected more than 0 s, found 0 s",
+        ),
+        (
             OrchestratorOptions { max_attempts: 0, ..until(1, 1) },
             "option max_attempts: expected at least 1, found 0",
         ),

@@ -1,10 +1,14 @@
 //! Runs against far sides that behave as scripted.
 
+mod batches;
+mod blocking;
 mod control;
 mod crashes;
 mod ending;
 mod policy;
+mod puppet;
 mod restoring;
+mod stopping;
 mod trials;
 
 use std::sync::Arc;

@@ -124,7 +124,7 @@ fn what_fails_for_now_is_tried_again() {
             ..Script::default()
         },
     );
-    // What is not there yet is waited for without a limit.
+    // What is not there yet is waited for, however often that is said.
     let mut fetch = vec![Answer::Gives(Fetch::NotYet); 9];
     fetch.push(Answer::Gives(Fetch::Value));
     completes("value later", Script { fetch, ..Script::default() });

@@ -1,0 +1,141 @@
+//! What becomes of a trial that is being launched.
+
+use std::time::Duration;
+
+use krige_core::trial::{Metadata, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus};
+use krige_runner::{Found, RunnerError};
+
+use super::super::board::Retry;
+use super::Results;
+use crate::error::Error;
+
+impl Results<'_> {
+    /// Whether the far side has a run of which it was not known.
+    pub(super) fn found(
+        &mut self,
+        run: &TrialRun,
+        answer: Result<Found, RunnerError>,
+    ) -> Result<(), Error> {
+        let trial = run.trial_index;
+        self.board.calling.remove(&trial);
+        if !self.is_staged(run) {
+            return Ok(());
+        }
+        match answer {
+            Ok(Found::Exists(metadata)) => self.accepted(trial, metadata),
+            // Its launch is still out, and may come to something yet: it is looked for again.
+            Ok(Found::Absent | Found::Unknown) if self.board.out.contains(run) => {
+                let failures = self.failures(trial);
+                let longest = self.options.max_seconds_between_polls;
+                let at = self.now() + Duration::from_secs_f64(longest);
+                self.board.retries.insert(trial, Retry { failures, at });
+                Ok(())
+            }
+            Ok(Found::Absent) => {
+                self.board.absent.insert(trial);
+                Ok(())
+            }
+            // By the runner's contract, nothing runs of a launch that failed.
+            Ok(Found::Unknown) if self.board.denied.contains(&trial) => {
+                self.board.absent.insert(trial);
+                Ok(())
+            }
+            Ok(Found::Unknown) => self.fail(
+                trial,
+                "the optimizer died while launching it, and the runner cannot tell whether it runs"
+                    .into(),
+            ),
+            Err(error) => self.failed_call(trial, "it could not be looked up", error),
+        }
+    }
+
+    /// A launch answered, in time or not.
+    pub(super) fn launched(
+        &mut self,
+        run: &TrialRun,
+        answer: Result<Metadata, RunnerError>,
+    ) -> Result<(), Error> {
+        if !self.launch_is_over(run, answer.as_ref().ok()) {
+            return Ok(());
+        }
+        let trial = run.trial_index;
+        match answer {
+            Ok(metadata) => self.accepted(trial, metadata),
+            Err(error) => {
+                // It may have been started all the same (an answer that was lost), so it is looked for first.
+                self.board.absent.remove(&trial);
+                self.board.denied.insert(trial);
+                self.failed_call(trial, "it could not be started", error)
+            }
+        }
+    }
+
+    /// A launch of several went wrong as a whole: the trial is looked for, and the next attempt is its alone.
+    pub(super) fn doubtful(&mut self, run: &TrialRun, error: RunnerError) -> Result<(), Error> {
+        if !self.launch_is_over(run, None) {
+            return Ok(());
+        }
+        let trial = run.trial_index;
+        self.board.absent.remove(&trial);
+        self.board.denied.remove(&trial);
+        self.board.alone.insert(trial);
+        self.failed_call(trial, "it could not be started", error)
+    }
+
+    /// The far side has no free slot: that is no failure, however long it lasts.
+    pub(super) fn full(&mut self, run: &TrialRun) {
+        if self.launch_is_over(run, None) {
+            let trial = run.trial_index;
+            self.board.absent.remove(&trial);
+            self.board.denied.insert(trial);
+            let failures = self.failures(trial);
+            let at = self.now() + self.board.pause;
+            self.board.retries.insert(trial, Retry { failures, at });
+        }
+    }
+
+    /// A launch has not answered in time. It may have been started all the same, so it is looked for, and not started
+    /// again while the call is out.
+    pub(super) fn awaited(&mut self, run: TrialRun) {
+        self.board.calling.remove(&run.trial_index);
+        self.board.absent.remove(&run.trial_index);
+        self.board.out.insert(run);
+    }
+
+    /// Whether the run is the one that its trial is being launched with.
+    pub(super) fn is_staged(&self, run: &TrialRun) -> bool {
+        let trial = self.store.experiment().trials.get(run.trial_index);
+        matches!(trial.map(|trial| &trial.state), Some(TrialState::Staged { run: staged, .. }) if staged == run)
+    }
+
+    /// Takes note that a launch has answered, in time or not; whether its trial still waits for that.
+    ///
+    /// What was started for a trial that has ended by now is stopped: nobody would look at it.
+    fn launch_is_over(&mut self, run: &TrialRun, started: Option<&Metadata>) -> bool {
+        if !self.board.out.remove(run) {
+            self.board.calling.remove(&run.trial_index);
+        }
+        if self.is_staged(run) {
+            return true;
+        }
+        let trial = self.store.experiment().trials.get(run.trial_index);
+        if let Some(metadata) = started
+            && trial.and_then(|trial| trial.state.launch()).is_none_or(|launch| launch.run != *run)
+        {
+            let reason =
+                "its trial ended before the runner answered that it was started".to_owned();
+            self.stop(run.clone(), metadata.clone(), reason);
+        }
+        false
+    }
+
+    pub(super) fn accepted(&mut self, trial: TrialIndex, metadata: Metadata) -> Result<(), Error> {
+        self.board.forget(trial);
+        self.board.driven.insert(trial);
+        self.board.running.insert(trial);
+        self.something_happened();
+        let running = TrialEvent::Running { metadata, by_hand: false };
+        self.change(trial, TrialStatus::Staged, running)?;
+        Ok(())
+    }
+}
