@@ -127,6 +127,11 @@ impl Running {
         Ended { status, stdout, stderr }
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Presses Ctrl-C; whether it was still there.
     pub(crate) fn interrupt(&mut self) -> bool {
         if self.child.try_wait().expect("a child can be looked at").is_some() {

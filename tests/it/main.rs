@@ -7,6 +7,7 @@
 //! - `interrupt`: Ctrl-C, once and twice.
 //! - `kill`: SIGKILL at any moment loses nothing, and nothing runs twice.
 //! - `layers`: the crates depend on each other as `ARCHITECTURE.md` says, and on nothing else.
+//! - `leaders`: several processes on one experiment: one drives, another takes over, all may ask and tell.
 //! - `peers`: the comparison with peers optimizes what it says; with Python, if there is one.
 //! - `tidy`: what formatter and compiler do not look at.
 //! - `wait`: waiting for another process, for the tests that start one.
@@ -18,6 +19,7 @@ mod examples;
 mod interrupt;
 mod kill;
 mod layers;
+mod leaders;
 mod peers;
 mod tidy;
 mod wait;

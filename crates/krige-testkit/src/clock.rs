@@ -6,7 +6,7 @@ use std::time::Duration;
 use krige_core::Timestamp;
 use krige_core::clock::Clock;
 
-/// Stands still until it is advanced; its clones are the same clock.
+/// Stands still until it is moved; its clones are the same clock.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     now: Arc<Mutex<Timestamp>>,

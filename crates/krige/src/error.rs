@@ -135,6 +135,12 @@ pub enum Error {
         /// Why the last one failed.
         reason: String,
     },
+    /// Another process drives the experiment now.
+    #[error("`{leader}` has taken over the trials of this experiment: nothing was stored")]
+    Superseded {
+        /// That process.
+        leader: String,
+    },
     /// An option makes no sense.
     #[error("option {option}: expected {expected}, found {found}")]
     Option {

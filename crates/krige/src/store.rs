@@ -6,7 +6,7 @@ use krige_core::Timestamp;
 use krige_core::clock::Clock;
 use krige_core::event::{Event, Record};
 use krige_core::experiment::{Experiment, Undo};
-use krige_core::journal::{Journal, JournalError};
+use krige_core::journal::{Journal, JournalError, Lease, LeaseRequest};
 use krige_core::search_space::SearchSpace;
 
 use crate::clock::SystemClock;
@@ -125,6 +125,18 @@ impl ExperimentStore {
 
     pub(crate) fn set_clock(&mut self, clock: Arc<dyn Clock>) {
         self.clock = clock;
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(crate) fn lease(&mut self, request: &LeaseRequest) -> Result<Lease, Error> {
+        Ok(self.journal.lease(&self.experiment.name, request)?)
+    }
+
+    pub(crate) fn release(&mut self, holder: &str) -> Result<(), Error> {
+        Ok(self.journal.release(&self.experiment.name, holder)?)
     }
 
     /// The experiment as of the last look at the journal.

@@ -17,8 +17,7 @@ pub(crate) struct Board {
     pub(crate) calling: HashSet<TrialIndex>,
     /// Whether a poll is under way.
     pub(crate) polling: bool,
-    /// Trials that were staged when the run began: their launch was interrupted. Those that are staged later, and not
-    /// by this run, are being launched by another process.
+    /// Trials that were staged when this run began to drive: their launch was interrupted.
     pub(crate) inherited: HashSet<TrialIndex>,
     /// Staged trials that the far side does not have.
     pub(crate) absent: HashSet<TrialIndex>,
@@ -50,6 +49,8 @@ pub(crate) struct Board {
     pub(crate) paused: Option<Paused>,
     /// How urgently the run is asked to end.
     pub(crate) stop: Option<StopLevel>,
+    /// Whether a former run was asked to end when this one began; that is no request to this one.
+    pub(crate) former_ending: bool,
     /// The time of day, which is what a trial's time to live is counted by.
     pub(crate) wall: Timestamp,
     /// Why the experiment is to end, where its rule says so.

@@ -3,7 +3,7 @@
 mod launching;
 mod stopping;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use krige_runner::{IMetric, IRunner, Measurement, MetricError, RunStatus, Runner
 use super::board::{Awaited, Board, Paused, Retry};
 use super::calls::{Call, Fetched, Outcome};
 use super::elapsed::Elapsed;
+use super::lease::Leadership;
 use super::options::OrchestratorOptions;
 use super::plan::{Command, Finish, failed_trials, left_to_propose, plan};
 use super::retry;
@@ -31,6 +32,8 @@ use crate::health::{Finding, findings};
 use crate::progress::Reporter;
 use crate::store::ExperimentStore;
 use crate::value::best_value;
+
+mod watch;
 
 /// How long the loop waits at most before it looks for a request to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -65,16 +68,24 @@ pub struct RunReport {
 
 /// A run: an iterator over the trials that end, as they end.
 ///
+/// One run at a time drives an experiment. Where another one does, in this process or another, this one tells which trials
+/// end, and takes over when the other has ended or died.
+///
 /// Dropping it ends the run; trials that still run are found by a later one.
 pub struct Results<'a> {
     store: &'a mut ExperimentStore,
     options: OrchestratorOptions,
     workers: Workers,
+    lease: Leadership,
     board: Board,
     elapsed: Elapsed,
     /// Launches of which the intent is stored, and that go out in one call.
     batch: Vec<(TrialRun, Parameterization)>,
     ready: VecDeque<FinishedTrial>,
+    /// Trials that had ended when the run began, or were told of since.
+    told: HashSet<TrialIndex>,
+    /// Trials with a call that was under way when another process drove.
+    overtaken: HashSet<TrialIndex>,
     finished: usize,
     ended: Option<EndReason>,
     reporter: Reporter,
@@ -100,11 +111,15 @@ impl Iterator for Results<'_> {
             if self.ended.is_some() {
                 return None;
             }
-            if let Err(error) = self.turn() {
-                self.ended = Some(EndReason::Stalled(error.to_string()));
-                self.workers.close();
-                self.reporter.end();
-                return Some(Err(error));
+            match self.turn() {
+                // Another process has taken over: the next turn watches it.
+                Ok(()) | Err(Error::Superseded { .. }) => {}
+                Err(error) => {
+                    self.ended = Some(EndReason::Stalled(error.to_string()));
+                    self.workers.close();
+                    self.reporter.end();
+                    return Some(Err(error));
+                }
             }
         }
     }
@@ -133,9 +148,11 @@ impl<'a> Results<'a> {
     ) -> Self {
         let first_pause = Duration::from_secs_f64(options.init_seconds_between_polls);
         // Trials of an earlier run are polled at once; so the first poll is due now.
-        let staged = store.experiment().trials_in(&[TrialStatus::Staged]);
-        let inherited = staged.map(|trial| trial.index).collect();
-        let board = Board { pause: first_pause, inherited, ..Board::default() };
+        let former_ending = store.experiment().controls.ending.is_some();
+        let board = Board { pause: first_pause, former_ending, ..Board::default() };
+        let lease = Leadership::new(options.lease, store.clock());
+        let ended = store.experiment().trials.iter().filter(|trial| trial.status().is_terminal());
+        let told = ended.map(|trial| trial.index).collect();
         let threads = options.max_pending_trials.clamp(1, 31) + 1;
         // What is optimized comes first: whatever blocks a metric that is only recorded holds up none of it.
         let optimization = store.experiment().optimization.as_ref();
@@ -148,10 +165,13 @@ impl<'a> Results<'a> {
             store,
             options,
             workers,
+            lease,
             board,
             elapsed,
             batch: Vec::new(),
             ready: VecDeque::new(),
+            told,
+            overtaken: HashSet::new(),
             finished: 0,
             ended: None,
             reporter,
@@ -181,8 +201,12 @@ impl<'a> Results<'a> {
     pub(super) fn turn(&mut self) -> Result<(), Error> {
         self.store.refresh()?;
         self.board.stop = Some(self.options.stop.level());
-        self.look_around();
+        self.board.wall = self.store.now();
         let now = self.now();
+        if !self.lead()? {
+            return self.watch();
+        }
+        self.look_around();
         let commands = plan(self.store.experiment(), &self.options, &self.board, now);
         self.report_progress();
         self.stop_again(now);
@@ -203,7 +227,6 @@ impl<'a> Results<'a> {
 
     /// Takes in what others did to trials, and what the rules say of the experiment as it is now.
     fn look_around(&mut self) {
-        self.board.wall = self.store.now();
         let experiment = self.store.experiment();
         if let Some(rule) = &experiment.global_stopping {
             self.board.global_stop = rule.verdict(experiment, self.board.wall);
@@ -310,7 +333,7 @@ impl<'a> Results<'a> {
 
     fn propose(&mut self, count: usize) -> Result<(), Error> {
         let (options, board) = (&self.options, &self.board);
-        let proposed = self.store.decide(|experiment| {
+        let proposed = self.lease.decide(self.store, |experiment| {
             // Another process may have proposed since the plan was made.
             let count = count.min(left_to_propose(experiment, options, board));
             if count == 0 {
@@ -356,6 +379,10 @@ impl<'a> Results<'a> {
     fn finish(&mut self, finish: Finish) -> Result<(), Error> {
         self.workers.close();
         self.reporter.end();
+        // A call that is under way is waited for in the end, and nobody is to make it meanwhile.
+        if self.board.calling.is_empty() && !self.board.polling {
+            self.lease.release(self.store);
+        }
         self.ended = Some(match finish {
             Finish::Done => EndReason::Done,
             Finish::Stopped => EndReason::Stopped,
@@ -467,7 +494,7 @@ impl<'a> Results<'a> {
     }
 
     /// Fetches what a running trial has measured so far, if a metric can be had while it runs.
-    fn watch(&mut self, trial: TrialIndex) {
+    fn observe(&mut self, trial: TrialIndex) {
         if self.workers.watches() && self.board.watching.insert(trial) {
             match self.running(trial) {
                 Some((run, metadata)) => self.workers.call(Call::Progress(run, metadata)),
@@ -492,7 +519,7 @@ impl<'a> Results<'a> {
             (progression.is_some() && observation.check().is_ok()).then_some(observation)
         });
         let measured: Vec<Observation> = measured.collect();
-        let reason = self.store.decide(|experiment| {
+        let reason = self.lease.decide(self.store, |experiment| {
             let known = experiment.trial(trial)?;
             if known.status() != TrialStatus::Running {
                 return Ok((Vec::new(), None));
@@ -534,7 +561,7 @@ impl<'a> Results<'a> {
         match answer {
             Ok(RunStatus::Running) => {
                 self.board.retries.remove(&trial);
-                self.watch(trial);
+                self.observe(trial);
                 return Ok(false);
             }
             // It has failed already; nothing comes of it any more.
@@ -609,7 +636,7 @@ impl<'a> Results<'a> {
         if self.board.expired.remove(&trial) {
             return self.came_late(trial, observations);
         }
-        let ended = self.store.decide(|experiment| {
+        let ended = self.lease.decide(self.store, |experiment| {
             if experiment.trial(trial)?.status() != TrialStatus::Running {
                 return Ok((Vec::new(), None));
             }
@@ -623,8 +650,12 @@ impl<'a> Results<'a> {
             }
             Ok(None) => {
                 self.board.forget(trial);
+                if self.overtaken.contains(&trial) {
+                    return self.keep_late(trial, &observations);
+                }
                 Ok(())
             }
+            Err(Error::Superseded { .. }) => self.keep_late(trial, &observations),
             Err(error @ Error::MissingData { .. }) => self.fail(trial, error.to_string()),
             Err(error) => Err(error),
         }
@@ -681,7 +712,8 @@ impl<'a> Results<'a> {
     }
 
     fn end(&mut self, trial: TrialIndex, event: TrialEvent) -> Result<(), Error> {
-        match self.store.decide(|_| Ok((vec![Event::Trial { trial, event: event.clone() }], ()))) {
+        let ending = Event::Trial { trial, event };
+        match self.lease.decide(self.store, |_| Ok((vec![ending.clone()], ()))) {
             Ok(()) => self.announce(trial),
             // Somebody else ended it.
             Err(Error::Apply(ApplyError::Transition(_))) => {
@@ -699,7 +731,7 @@ impl<'a> Results<'a> {
         from: TrialStatus,
         event: TrialEvent,
     ) -> Result<bool, Error> {
-        self.store.decide(|experiment| {
+        self.lease.decide(self.store, |experiment| {
             if experiment.trial(trial)?.status() != from {
                 return Ok((Vec::new(), false));
             }
@@ -718,6 +750,12 @@ impl<'a> Results<'a> {
                 Ok(())
             }
             Outcome::Stopped(trial, answer) => self.stopped(trial, answer),
+            // The leader fetches again; what a former one fetched is late.
+            outcome @ Outcome::Fetched(trial, _)
+                if !self.lease.leads() || self.overtaken.contains(&trial) =>
+            {
+                self.take_in(outcome)
+            }
             Outcome::Launched(..)
             | Outcome::Found(..)
             | Outcome::Full(_)
@@ -734,6 +772,11 @@ impl<'a> Results<'a> {
     fn announce(&mut self, trial: TrialIndex) -> Result<(), Error> {
         self.board.forget(trial);
         self.board.driven.insert(trial);
+        self.tell(trial)
+    }
+
+    fn tell(&mut self, trial: TrialIndex) -> Result<(), Error> {
+        self.told.insert(trial);
         self.finished += 1;
         let experiment = self.store.experiment();
         let trial = experiment.trial(trial)?.clone();
@@ -761,12 +804,13 @@ impl<'a> Results<'a> {
 
 impl Drop for Results<'_> {
     /// Waits for the calls that are under way, as long as `shutdown_grace`, and keeps what was started by them: should
-    /// that fail, the trial stays staged, and a later run looks for it.
+    /// that fail, the trial stays staged, and a later run looks for it. Then another run may drive.
     fn drop(&mut self) {
         self.ended.get_or_insert(EndReason::Stopped);
         for outcome in self.workers.end() {
             self.keep(outcome);
         }
+        self.lease.release(self.store);
     }
 }
 

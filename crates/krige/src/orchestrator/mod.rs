@@ -9,6 +9,7 @@ mod board;
 mod calls;
 mod drive;
 mod elapsed;
+mod lease;
 mod options;
 mod plan;
 mod retry;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use krige_core::experiment::Experiment;
-use serde::{Deserialize, Serialize};
-
+use super::lease::LONGEST;
 use super::stop::StopSignal;
 use crate::error::Error;
 use crate::progress::Progress;
+use krige_core::experiment::Experiment;
+use serde::{Deserialize, Serialize};
 
 /// What is called whenever a poll brought nothing new.
 #[derive(Clone)]
@@ -92,6 +92,9 @@ pub struct OrchestratorOptions {
     pub min_seconds_between_launches: f64,
     /// When to leave, whatever is under way; running trials go on, and a later run finds them.
     pub timeout: Option<Duration>,
+    /// How long nobody else takes over the driving of the experiment after this process has last said that it lives, which it
+    /// does three times as often; from 0.1 s to 5 minutes. It should be longer than proposing takes.
+    pub lease: Duration,
     /// How to ask the run to end.
     pub stop: StopSignal,
     /// What a person sees of the run.
@@ -121,6 +124,7 @@ impl Default for OrchestratorOptions {
             run_trials_in_batches: false,
             min_seconds_between_launches: 0.0,
             timeout: None,
+            lease: Duration::from_secs(30),
             stop: StopSignal::default(),
             progress: Progress::default(),
         }
@@ -152,6 +156,9 @@ impl OrchestratorOptions {
         let factor = self.seconds_between_polls_backoff_factor;
         if !(factor.is_finite() && factor >= 1.0) {
             return fail("seconds_between_polls_backoff_factor", "at least 1", factor.to_string());
+        }
+        if !(Duration::from_millis(100)..=LONGEST).contains(&self.lease) {
+            return fail("lease", "0.1 s to 5 minutes", format!("{:?}", self.lease));
         }
         for (option, number) in
             [("max_attempts", self.max_attempts), ("max_runs_per_trial", self.max_runs_per_trial)]

@@ -5,6 +5,8 @@ use krige_core::search_space::{Parameter, SearchSpace};
 use krige_core::trial::Arm;
 use krige_testkit::{FarSide, Script, ScriptedMetric, ScriptedRunner, SharedJournal};
 
+use krige_testkit::{Answer, Fetch, ManualClock};
+
 use super::*;
 use crate::store::ExperimentDefinition;
 
@@ -26,14 +28,6 @@ fn a_trial_that_another_process_has_taken_up_since_the_plan_is_not_started() {
         baseline: false,
     };
     store.record((0..3).map(attached)).expect("stored");
-    let mut elsewhere = ExperimentStore::open(journal, "e").expect("opened");
-    let take_up = |trial| {
-        let run = elsewhere.experiment().next_run(trial);
-        Event::Trial { trial, event: TrialEvent::Launching { run } }
-    };
-    let events = [take_up(1), take_up(2)];
-    elsewhere.record(events).expect("stored");
-
     let runner: Arc<dyn IRunner> = Arc::new(ScriptedRunner::new("taken up"));
     let metric: Arc<dyn IMetric> = Arc::new(ScriptedMetric::new("taken up", "y"));
     let metrics = IndexMap::from([("y".to_owned(), metric)]);
@@ -43,6 +37,14 @@ fn a_trial_that_another_process_has_taken_up_since_the_plan_is_not_started() {
     };
     let reporter = Reporter::new(options.progress, None).expect("no log file");
     let mut results = Results::start(&mut store, runner, metrics, options, reporter);
+    assert!(results.lead().expect("no error"), "nobody else does");
+    let mut elsewhere = ExperimentStore::open(journal, "e").expect("opened");
+    let take_up = |trial| {
+        let run = elsewhere.experiment().next_run(trial);
+        Event::Trial { trial, event: TrialEvent::Launching { run } }
+    };
+    let events = [take_up(1), take_up(2)];
+    elsewhere.record(events).expect("stored");
     // Storing the intent for the first reveals that both are taken up elsewhere.
     for trial in [1, 2, 0] {
         results.launch(trial).expect("no error");
@@ -55,4 +57,92 @@ fn a_trial_that_another_process_has_taken_up_since_the_plan_is_not_started() {
     drop(results);
     let launched: Vec<_> = far_side.launched().iter().map(|run| run.trial_index).collect();
     assert_eq!(launched, [0]);
+}
+
+/// As a process that was stopped, and goes on when another has taken over and finished.
+#[test]
+fn a_former_leader_starts_nothing_and_its_late_result_is_kept() {
+    let script = |run: &TrialRun| match run.trial_index {
+        0 => Script {
+            fetch: vec![Answer::Late(Fetch::Other(4.0)), Answer::Gives(Fetch::Other(2.0))],
+            ..Script::default()
+        },
+        _ => Script::default(),
+    };
+    let far_side = FarSide::new("led", |_| Ok(vec![("y".to_owned(), 1.0)]), script);
+    let journal = SharedJournal::new();
+    let definition = ExperimentDefinition {
+        name: "e".into(),
+        description: None,
+        search_space: SearchSpace::new(vec![Parameter::float("x", 0.0, 1.0)], &[]).expect("one"),
+        seed: Some(1),
+    };
+    let clock = ManualClock::default();
+    let mut store = ExperimentStore::create(journal.clone(), definition).expect("created");
+    store.set_clock(Arc::new(clock.clone()));
+    let attached = |trial: TrialIndex| Event::TrialAttached {
+        trial,
+        arm: Arm { name: format!("{trial}_0"), parameters: [("x", trial as f64 / 4.0)].into() },
+        baseline: false,
+    };
+    store.record((0..3).map(attached)).expect("stored");
+    let mut elsewhere = ExperimentStore::open(journal.clone(), "e").expect("opened");
+    elsewhere.set_clock(Arc::new(clock.clone()));
+
+    let runner: Arc<dyn IRunner> = Arc::new(ScriptedRunner::new("led"));
+    let metric: Arc<dyn IMetric> = Arc::new(ScriptedMetric::new("led", "y"));
+    let metrics = IndexMap::from([("y".to_owned(), metric)]);
+    let options = OrchestratorOptions {
+        progress: crate::Progress::Silent,
+        ..OrchestratorOptions::until(3, 1)
+    };
+    let mut former = Results::start(
+        &mut store,
+        runner.clone(),
+        metrics.clone(),
+        options.clone(),
+        Reporter::of(options.progress),
+    );
+    while former.board.completed.is_empty() || former.board.calling.is_empty() {
+        former.turn().expect("no error");
+    }
+    far_side.wait_until_late(1);
+
+    let mut new = Results::start(
+        &mut elsewhere,
+        runner,
+        metrics,
+        options,
+        Reporter::of(crate::Progress::Silent),
+    );
+    new.turn().expect("no error");
+    assert!(!new.lease.leads(), "the lease is held");
+    clock.advance(Duration::from_secs(30));
+    let told: Vec<_> = (&mut new).map(|ended| ended.expect("no error").trial.index).collect();
+    assert_eq!(told, [0, 1, 2]);
+    assert_eq!(new.report().ended, EndReason::Done);
+    drop(new);
+
+    // It does not know yet.
+    former.launch(1).expect_err("another has taken over");
+    former.fail(0, "lost".into()).expect_err("another has taken over");
+    far_side.release();
+    let told: Vec<_> = (&mut former).map(|ended| ended.expect("no error").trial.index).collect();
+    assert_eq!(told, [0, 1, 2], "it tells what the other did");
+    assert_eq!(former.report().ended, EndReason::Done);
+    drop(former);
+
+    store.refresh().expect("read");
+    let trial = store.experiment().trial(0).expect("there").clone();
+    assert_eq!((trial.status(), trial.late), (TrialStatus::Completed, true));
+    assert_eq!(trial.observations.len(), 1, "it is counted once");
+    let late = |record: &krige_core::event::Record| {
+        matches!(record.event, Event::ObservationsAttached { late: true, .. })
+    };
+    let records = store.records().expect("read");
+    assert_eq!(records.iter().filter(|record| late(record)).count(), 1);
+    let led = |record: &krige_core::event::Record| matches!(record.event, Event::Led { .. });
+    assert_eq!(records.iter().filter(|record| led(record)).count(), 2);
+    assert!(far_side.deployments().values().all(|&count| count == 1));
+    assert_eq!(far_side.launched().len(), 3);
 }
