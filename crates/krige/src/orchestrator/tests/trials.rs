@@ -216,6 +216,38 @@ fn a_launch_that_was_accepted_and_denied_is_not_made_again() {
 }
 
 #[test]
+fn a_far_side_that_takes_back_what_it_said_is_believed_once() {
+    // Completed, then running; and completed over and over, while the value is not there yet.
+    let status = |status| Answer::Gives(status);
+    let back_and_forth = vec![status(RunStatus::Completed), status(RunStatus::Running)];
+    let not_yet = || vec![Answer::Gives(Fetch::NotYet), Answer::Gives(Fetch::Value)];
+    for (name, poll) in [("back", back_and_forth), ("again", vec![status(RunStatus::Completed); 3])]
+    {
+        completes(name, Script { poll, fetch: not_yet(), ..Script::default() });
+    }
+}
+
+#[test]
+fn a_run_that_is_said_to_run_for_ever_holds_up_nobody_and_is_never_ended_by_guess() {
+    let lab = Lab::new("for ever", |run| match run.trial_index {
+        0 => Script::never_ends(),
+        _ => Script::completes_after(1),
+    });
+    let mut store = lab.begin();
+    let finished: Vec<_> = lab
+        .orchestrator(&mut store, until(4, 2))
+        .results()
+        .take(3)
+        .map(|finished| finished.expect("runs").trial.index)
+        .collect();
+    assert_eq!(finished, [1, 2, 3]);
+    assert_eq!(store.experiment().trials[0].status(), TrialStatus::Running);
+    lab.assert_each_started_once(4);
+    let records = store.records().expect("read");
+    assert_eq!(krige_testkit::check_invariants(&records), Ok(()));
+}
+
+#[test]
 fn a_far_side_without_a_free_slot_is_waited_for() {
     let lab = Lab::new("slots", |_| Script::completes_after(20));
     lab.far_side.limit_slots(1);
