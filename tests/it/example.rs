@@ -11,9 +11,13 @@ use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use krige::core::event::Record;
 use krige::core::experiment::Experiment;
+use krige::core::journal::Journal;
 use krige::core::trial::{Trial, TrialStatus};
 use krige::prelude::Client;
+use krige::sqlite::SqliteJournal;
+use krige_testkit::check_invariants;
 use serde_json::Value;
 
 use crate::root;
@@ -182,9 +186,19 @@ pub(crate) fn resume_arguments(stderr: &str) -> Vec<String> {
     arguments.split_whitespace().map(ToOwned::to_owned).collect()
 }
 
-/// The experiment in a database as it is stored.
+/// The records of an experiment in a database, of which all holds that must hold whatever happened.
+#[track_caller]
+pub(crate) fn sound(database: &Path, experiment: &str) -> Vec<Record> {
+    let mut journal = SqliteJournal::open_existing(database).expect("it is there");
+    let records = journal.read(experiment, 0).expect("it can be read");
+    assert_eq!(check_invariants(&records), Ok(()), "{}", database.display());
+    records
+}
+
+/// The experiment in a database as it is stored, whose records are [`sound`].
 #[track_caller]
 pub(crate) fn stored(database: &Path, experiment: &str) -> Experiment {
+    sound(database, experiment);
     let client = Client::load_from_database(database, experiment).expect("it is there");
     client.experiment().expect("it is loaded").clone()
 }

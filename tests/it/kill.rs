@@ -20,7 +20,7 @@ use krige::prelude::*;
 use krige::sqlite::SqliteJournal;
 use krige_testkit::SplitMix;
 
-use crate::example::{Running, count, deployments, program, run, stored};
+use crate::example::{Running, count, deployments, program, run, sound, stored};
 
 const TRIALS: usize = 30;
 
@@ -81,6 +81,7 @@ impl Story {
         let Ok(client) = Client::load_from_database(&copy, "hartmann6") else {
             return "before the experiment";
         };
+        sound(&copy, "hartmann6");
         let experiment = client.experiment().expect("it is loaded");
         let has = |status| count(&experiment.trials, status) > 0;
         if experiment.optimization.is_none() || experiment.strategy.is_none() {
