@@ -20,15 +20,18 @@ const ASKS: usize = 100;
 struct Options {
     trials: usize,
     folder: PathBuf,
+    /// Of a process that does one part: which.
+    only: Option<String>,
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Options {
-    let mut options = Options { trials: 100_000, folder: std::env::temp_dir() };
+    let mut options = Options { trials: 100_000, folder: std::env::temp_dir(), only: None };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--trials" => options.trials = value().parse().expect("a number of trials"),
             "--folder" => options.folder = value().into(),
+            "--only" => options.only = Some(value()),
             // What `cargo bench` passes to every benchmark.
             "--bench" => {}
             other => panic!("unknown argument {other}"),
@@ -43,35 +46,48 @@ fn main() {
         return;
     }
     let options = options(std::env::args().skip(1));
-    let folder = tempfile::tempdir_in(&options.folder).expect("a folder");
+    let parts = [("client", by_hand as Drive), ("orchestrator", orchestrated as Drive)];
+    if let Some(only) = &options.only {
+        let part = parts.into_iter().find(|(name, _)| name == only).expect("a part");
+        return soak(&options, part);
+    }
     println!(
         "| driven by | trials | ms per trial | µs per event | ms per ask | MB resident | MB file | s to open |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for (name, drive) in [("client", by_hand as Drive), ("orchestrator", orchestrated as Drive)] {
-        let database = folder.path().join(format!("{name}.db"));
-        let mut client = begin(&database);
-        let mut former = 0;
-        for station in STATIONS.into_iter().filter(|&station| station <= options.trials) {
-            let (started, events) = (Instant::now(), sequence(&client));
-            drive(&mut client, station - ASKS);
-            let asks = asked(&mut client);
-            let (took, events) = (started.elapsed(), sequence(&client) - events);
-            let resident = resident_megabytes();
-            let opening = Instant::now();
-            let opened = Client::load_from_database(&database, "soak").expect("opened");
-            let opening = opening.elapsed();
-            assert_eq!(opened.experiment().ok(), client.experiment().ok(), "replay is live");
-            println!(
-                "| {name} | {station} | {:.3} | {:.1} | {:.3} | {resident:.0} | {:.1} | {:.2} |",
-                took.as_secs_f64() * 1e3 / (station - former) as f64,
-                took.as_secs_f64() * 1e6 / events as f64,
-                asks.as_secs_f64() * 1e3,
-                megabytes(&database),
-                opening.as_secs_f64(),
-            );
-            former = station;
-        }
+    // Each in a process of its own: memory that one has used is not counted for the other.
+    for (name, _) in parts {
+        let program = std::env::current_exe().expect("this program");
+        let mut part = std::process::Command::new(program);
+        part.args(std::env::args().skip(1)).args(["--only", name]);
+        assert!(part.status().expect("started").success(), "{name} failed");
+    }
+}
+
+fn soak(options: &Options, (name, drive): (&str, Drive)) {
+    let folder = tempfile::tempdir_in(&options.folder).expect("a folder");
+    let database = folder.path().join(format!("{name}.db"));
+    let mut client = begin(&database);
+    let mut former = 0;
+    for station in STATIONS.into_iter().filter(|&station| station <= options.trials) {
+        let (started, events) = (Instant::now(), sequence(&client));
+        drive(&mut client, station - ASKS);
+        let asks = asked(&mut client);
+        let (took, events) = (started.elapsed(), sequence(&client) - events);
+        let resident = resident_megabytes();
+        let opening = Instant::now();
+        let opened = Client::load_from_database(&database, "soak").expect("opened");
+        let opening = opening.elapsed();
+        assert_eq!(opened.experiment().ok(), client.experiment().ok(), "replay is live");
+        println!(
+            "| {name} | {station} | {:.3} | {:.1} | {:.3} | {resident:.0} | {:.1} | {:.2} |",
+            took.as_secs_f64() * 1e3 / (station - former) as f64,
+            took.as_secs_f64() * 1e6 / events as f64,
+            asks.as_secs_f64() * 1e3,
+            megabytes(&database),
+            opening.as_secs_f64(),
+        );
+        former = station;
     }
 }
 
