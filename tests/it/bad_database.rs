@@ -96,7 +96,7 @@ fn the_journal_of_a_newer_release_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     run("hartmann6", folder.path(), ["--db", "lab.db", "--work", ".", "--trials", "1"]).success();
     sql(&folder.path().join("lab.db"), "pragma user_version = 42");
-    let parts = ["lab.db", "format version 42", "up to 1", "the release that wrote it, or a newer"];
+    let parts = ["lab.db", "format version 42", "up to 2", "the release that wrote it, or a newer"];
     refused(folder.path(), "lab.db", &parts);
 }
 
@@ -237,7 +237,7 @@ fn what_may_not_be_written_is_refused() {
 fn a_full_disk_stops_the_run_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = "mount -t tmpfs -o size=4m tmpfs disk || { echo not permitted; exit; }
-        head -c 3900000 /dev/zero >disk/filling
+        head -c 3700000 /dev/zero >disk/filling
         \"$1\" --db disk/lab.db --work work --trials 30 --trial-seconds 0; echo \"status $?\"
         rm disk/filling
         \"$1\" --db disk/lab.db --work work --trials 30 --trial-seconds 0; echo \"status $?\"

@@ -82,7 +82,8 @@ pub enum Event {
         trial: TrialIndex,
         /// What was measured.
         observations: Vec<Observation>,
-        /// Whether the trial had ended before it came: it is kept as evidence, and no model sees it.
+        /// Whether the trial had ended before it came: it is kept as evidence and replaces nothing; of a trial that gave no
+        /// result in time no model sees it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         late: bool,
     },

@@ -497,7 +497,8 @@ pub struct Trial {
     pub observations: Vec<Observation>,
     /// How many runs of it were launched, the present one included.
     pub attempts: u32,
-    /// Whether something was observed of it that came when it had ended already: evidence that no model sees.
+    /// Whether something was observed of it that came when it had ended already: evidence, which replaces nothing; of a
+    /// trial that gave no result in time no model sees it.
     pub late: bool,
 }
 

@@ -233,6 +233,8 @@ impl Experiment {
                 for observation in observations {
                     let held = &mut changed.observations;
                     match held.iter().position(|known| known.same_slot(observation)) {
+                        // What came in time stands.
+                        Some(_) if *late => {}
                         Some(place) => {
                             let former = std::mem::replace(&mut held[place], observation.clone());
                             replaced.push((place, former));

@@ -164,7 +164,10 @@ impl Reference {
                     for o in observations {
                         self.learn(&o.metric);
                         let slot = (o.metric.clone(), o.progression.map(|p| p as i64));
-                        self.trials[*trial].observed.insert(slot, o.mean);
+                        let observed = &mut self.trials[*trial].observed;
+                        if !late || !observed.contains_key(&slot) {
+                            observed.insert(slot, o.mean);
+                        }
                     }
                 }
                 legal

@@ -47,8 +47,11 @@ SELECT
                     ORDER BY
                         json_extract(seen.value, '$.progression') IS NOT NULL,
                         json_extract(seen.value, '$.progression') DESC,
-                        attached.sequence DESC,
-                        seen.key DESC
+                        json_extract(attached.body, '$.observations_attached.late') IS NOT NULL,
+                        CASE WHEN json_extract(attached.body, '$.observations_attached.late') IS NOT NULL
+                            THEN attached.sequence ELSE -attached.sequence END,
+                        CASE WHEN json_extract(attached.body, '$.observations_attached.late') IS NOT NULL
+                            THEN seen.key ELSE -seen.key END
                 ) AS place
             FROM event AS attached,
                 json_each(attached.body, '$.observations_attached.observations') AS seen
@@ -120,14 +123,19 @@ FROM (
         json_extract(seen.value, '$.progression') AS progression,
         replace(substr(attached.at, 1, 19), 'T', ' ') AS at,
         coalesce(json_extract(attached.body, '$.observations_attached.late'), 0) AS late,
-        -- A newer observation of the same metric and progression replaces the older.
+        -- A newer observation of the same metric and progression replaces the older; a late one replaces nothing.
         row_number() OVER (
             PARTITION BY
                 attached.experiment,
                 attached.trial,
                 json_extract(seen.value, '$.metric'),
                 json_extract(seen.value, '$.progression')
-            ORDER BY attached.sequence DESC, seen.key DESC
+            ORDER BY
+                json_extract(attached.body, '$.observations_attached.late') IS NOT NULL,
+                CASE WHEN json_extract(attached.body, '$.observations_attached.late') IS NOT NULL
+                    THEN attached.sequence ELSE -attached.sequence END,
+                CASE WHEN json_extract(attached.body, '$.observations_attached.late') IS NOT NULL
+                    THEN seen.key ELSE -seen.key END
         ) AS place
     FROM event AS attached,
         json_each(attached.body, '$.observations_attached.observations') AS seen

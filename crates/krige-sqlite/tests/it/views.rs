@@ -300,7 +300,7 @@ fn check_observations(file: &Connection, experiment: &Experiment, records: &[Rec
     });
     assert_eq!(found.len(), expected.len());
     for (row, (trial, observation)) in found.iter().zip(expected) {
-        let newest = records.iter().rev().find_map(|record| match &record.event {
+        let attached = records.iter().filter_map(|record| match &record.event {
             Event::ObservationsAttached { trial: t, observations, late }
                 if *t == trial.index && observations.iter().any(|o| o.same_slot(observation)) =>
             {
@@ -308,7 +308,10 @@ fn check_observations(file: &Connection, experiment: &Experiment, records: &[Rec
             }
             _ => None,
         });
-        let (at, late) = newest.expect("it was attached");
+        // What is late replaces nothing.
+        let (late, in_time): (Vec<_>, Vec<_>) = attached.partition(|(_, late)| *late);
+        let stands = in_time.last().or(late.first()).copied();
+        let (at, late) = stands.expect("it was attached");
         assert_eq!(row[0], Value::Text(experiment.name.clone()));
         assert_eq!(row[1], Value::Integer(trial.index as i64));
         assert_eq!(row[2], Value::Text(observation.metric.clone()));

@@ -92,7 +92,7 @@ impl Client {
 
     /// Adds data to a trial, whatever its status; a newer value of the same metric and progression replaces the
     /// older. Metrics that were not known are recorded and not optimized. Data of a trial that failed, was abandoned or
-    /// is stale are marked as late: they are kept as evidence, and no model sees them.
+    /// is stale are marked as late: they are kept as evidence, replace nothing, and no model sees them.
     ///
     /// # Errors
     /// If there is no such trial, or a number is not finite.

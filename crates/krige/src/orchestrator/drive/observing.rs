@@ -1,0 +1,117 @@
+//! Looking at what runs: what others did to it, what it has measured so far, what is wrong with it, and what comes late.
+
+use krige_core::event::Event;
+use krige_core::observation::Observation;
+use krige_core::trial::{TrialEvent, TrialIndex, TrialStatus};
+use krige_runner::Measurement;
+
+use super::super::calls::{Call, Fetched};
+use super::Results;
+use crate::error::Error;
+use crate::health::{Finding, findings};
+
+impl Results<'_> {
+    /// Takes in what others did to trials, and what the rules say of the experiment as it is now.
+    pub(super) fn look_around(&mut self) {
+        let experiment = self.store.experiment();
+        if let Some(rule) = &experiment.global_stopping {
+            self.board.global_stop = rule.verdict(experiment, self.board.wall);
+        }
+        // Whoever abandons a trial means its run on the far side too.
+        let given_up =
+            |trial: &TrialIndex| experiment.trials[*trial].status() == TrialStatus::Abandoned;
+        let given_up: Vec<TrialIndex> =
+            self.board.running.iter().copied().filter(given_up).collect();
+        for trial in given_up {
+            self.board.forget(trial);
+            self.stop_on_far_side(trial, "it was abandoned");
+        }
+    }
+
+    /// Says what is wrong, once for as long as it is.
+    pub(super) fn report_health(&mut self) {
+        let found = findings(self.store.experiment(), self.board.wall);
+        let known = |finding: &Finding, of: &[Finding]| {
+            of.iter().any(|other| (other.kind, other.trial) == (finding.kind, finding.trial))
+        };
+        for finding in found.iter().filter(|finding| !known(finding, &self.board.findings)) {
+            self.reporter.say(&finding.text);
+        }
+        self.board.findings = found;
+    }
+
+    /// Fetches what a running trial has measured so far, if a metric can be had while it runs.
+    pub(super) fn observe(&mut self, trial: TrialIndex) {
+        if self.workers.watches() && self.board.watching.insert(trial) {
+            match self.running(trial) {
+                Some((run, metadata)) => self.workers.call(Call::Progress(run, metadata)),
+                None => {
+                    self.board.watching.remove(&trial);
+                }
+            }
+        }
+    }
+
+    /// Takes in what a running trial has measured so far, and stops it where it is not worth its time.
+    pub(super) fn progressed(&mut self, trial: TrialIndex, answers: Fetched) -> Result<(), Error> {
+        self.board.watching.remove(&trial);
+        // What fails now is fetched again with the next poll, and told at the end.
+        let measured = answers.into_iter().filter_map(|(metric, answer)| {
+            let Measurement { mean, sem, progression } = answer.ok()?;
+            let observation = Observation { metric, mean, sem, progression };
+            (progression.is_some() && observation.check().is_ok()).then_some(observation)
+        });
+        let measured: Vec<Observation> = measured.collect();
+        let reason = self.lease.decide(self.store, |experiment| {
+            let known = experiment.trial(trial)?;
+            if known.status() != TrialStatus::Running {
+                return Ok((Vec::new(), None));
+            }
+            let news = measured.iter().filter(|o| !known.observations.contains(*o));
+            let observations: Vec<Observation> = news.cloned().collect();
+            if observations.is_empty() {
+                return Ok((Vec::new(), None));
+            }
+            let attached = Event::ObservationsAttached { trial, observations, late: false };
+            Ok((vec![attached], experiment.early_stopping.clone()))
+        })?;
+        let experiment = self.store.experiment();
+        if let Some(reason) = reason.and_then(|rule| rule.verdict(experiment, trial)) {
+            self.stop_on_far_side(trial, &reason);
+            self.something_happened();
+            self.end(trial, TrialEvent::EarlyStopped { reason: Some(reason) })?;
+        }
+        Ok(())
+    }
+
+    /// The far side gave up a run: the trial fails, or is run again under another key.
+    pub(super) fn run_failed(&mut self, trial: TrialIndex, reason: String) -> Result<(), Error> {
+        if self.store.experiment().trial(trial)?.attempts >= self.options.max_runs_per_trial {
+            return self.fail(trial, reason);
+        }
+        self.board.forget(trial);
+        self.reporter.say(&format!("trial {trial} is run again: {reason}"));
+        self.change(trial, TrialStatus::Running, TrialEvent::Retried { reason })?;
+        Ok(())
+    }
+
+    /// Keeps what a trial gave that had failed before.
+    pub(super) fn came_late(
+        &mut self,
+        trial: TrialIndex,
+        mut observations: Vec<Observation>,
+    ) -> Result<(), Error> {
+        self.board.forget(trial);
+        observations.retain(|observation| observation.check().is_ok());
+        if !observations.is_empty() {
+            self.reporter.say(&format!(
+                "trial {trial} gave a result after it had failed: it is kept, marked as late"
+            ));
+            self.store.decide(|_| {
+                let observations = observations.clone();
+                Ok((vec![Event::ObservationsAttached { trial, observations, late: true }], ()))
+            })?;
+        }
+        Ok(())
+    }
+}
