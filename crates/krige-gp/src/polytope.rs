@@ -13,8 +13,8 @@ pub struct Polytope {
     pub bounds: Vec<f64>,
 }
 
-/// Sweeps over the half-spaces before the polytope is called empty.
-const MAX_SWEEPS: usize = 2000;
+/// Sweeps over the half-spaces before the polytope is called empty. Nearly parallel faces need thousands.
+const MAX_SWEEPS: usize = 50_000;
 
 /// How much a constraint may be exceeded, relative to its size.
 const TOLERANCE: f64 = 1e-10;
@@ -168,6 +168,26 @@ mod tests {
         let mut empty = triangle();
         empty.bounds[0] = -0.1;
         assert_eq!(empty.project(&[0.5, 0.5]), None);
+    }
+
+    /// Faces that are nearly parallel where they meet the box: the ascent takes thousands of sweeps.
+    #[test]
+    fn slow_convergence_is_not_taken_for_emptiness() {
+        let rows = [
+            [-0.9094598880340004, -0.7592736921117819, 0.5178085286584135, 0.5340982294020536],
+            [0.1581929580577351, -0.34341726044429394, 0.32173572295956016, -0.21082781020933633],
+            [-0.2695497692045708, 0.3100150208364216, -0.9633701457793435, 0.373804075505588],
+        ];
+        let polytope = Polytope {
+            lower: vec![0.0; 4],
+            upper: vec![1.0; 4],
+            coefficients: rows.map(|row| row.to_vec()).to_vec(),
+            bounds: rows.map(|row| 0.5 * row.iter().sum::<f64>() + 0.1).to_vec(),
+        };
+        let u =
+            [-0.28478044239446865, -0.5495891172787831, -0.5503295560915951, 1.0631332062024836];
+        let p = polytope.project(&u).expect("the centre is inside");
+        assert!(polytope.violation(&p) <= 1e-9);
     }
 
     proptest! {
