@@ -5,7 +5,8 @@ use nalgebra::DMatrix;
 use crate::kernel::{Kernel, PointPanels};
 use crate::lanes::{LANES, Lanes, ZERO, add_outer, sum};
 use crate::linalg::panels::{
-    BadPivot, ColumnPanels, RowPanels, factorize, invert, multiply_transposed, solve_lower,
+    BadPivot, ColumnPanels, Diagonal, RowPanels, factorize, invert, multiply_transposed,
+    solve_lower,
 };
 use crate::linalg::{JitterLadder, NotPositiveDefinite};
 use crate::vectorize::{Vectorized, widest};
@@ -18,8 +19,7 @@ pub(crate) struct Covariance {
     scaled: PointPanels,
     L: RowPanels,
     H: RowPanels,
-    /// Of the diagonal of L.
-    reciprocals: Vec<Lanes>,
+    diagonal: Diagonal,
     L_inverse: ColumnPanels,
     jitter: f64,
 }
@@ -66,7 +66,9 @@ impl Covariance {
 
     /// Returns the logarithm of the factor's determinant.
     pub(crate) fn log_determinant(&self) -> f64 {
-        -self.reciprocals.as_flattened().iter().map(|r| r.ln()).sum::<f64>()
+        // A pivot below 1e-15 of its diagonal is refused, so that a product of eight cannot overflow.
+        let product = |r: &Lanes| r.iter().product::<f64>();
+        -self.diagonal.reciprocals.iter().map(|r| product(r).ln()).sum::<f64>()
     }
 
     /// Replaces `b` by `L^-1 b`.
@@ -94,12 +96,12 @@ impl Vectorized for Build<'_> {
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self(covariance, kernel, noise, jitter) = self;
-        let Covariance { scaled, L, H, reciprocals, .. } = covariance;
+        let Covariance { scaled, L, H, diagonal, .. } = covariance;
         kernel.gram(scaled, L, H);
         for (i, noise) in noise.iter().enumerate() {
             L.panel_mut(i / LANES)[i][i % LANES] += noise + jitter;
         }
-        factorize(L, reciprocals)
+        factorize(L, diagonal)
     }
 }
 
@@ -111,8 +113,8 @@ impl Vectorized for InvertFactor<'_> {
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self(covariance) = self;
-        let Covariance { L, reciprocals, L_inverse, .. } = covariance;
-        invert(L, reciprocals, L_inverse);
+        let Covariance { L, diagonal, L_inverse, .. } = covariance;
+        invert(L, diagonal, L_inverse);
     }
 }
 
@@ -124,7 +126,7 @@ impl Vectorized for Whiten<'_> {
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self(covariance, b) = self;
-        solve_lower(&covariance.L, &covariance.reciprocals, b);
+        solve_lower(&covariance.L, &covariance.diagonal, b);
     }
 }
 

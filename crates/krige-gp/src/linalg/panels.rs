@@ -65,13 +65,24 @@ pub(crate) struct BadPivot {
     pub(crate) pivot: f64,
 }
 
-/// Replaces a symmetric matrix, of which the lower triangle is read, by its Cholesky factor, and writes the
-/// reciprocals of the factor's diagonal.
+/// What is kept of the diagonal of a factor, for each panel.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Diagonal {
+    /// Reciprocals of the diagonal.
+    pub(crate) reciprocals: Vec<Lanes>,
+    /// The inverses of the eight by eight blocks on the diagonal, by columns. Products with them have no chain
+    /// of operations that wait for each other, as substitutions have.
+    inverses: Vec<Tile>,
+}
+
+/// Replaces a symmetric matrix, of which the lower triangle is read, by its Cholesky factor, and writes what is
+/// kept of the factor's diagonal.
 #[inline(always)]
-pub(crate) fn factorize(K: &mut RowPanels, reciprocals: &mut Vec<Lanes>) -> Result<(), BadPivot> {
-    let count = K.count;
+pub(crate) fn factorize(K: &mut RowPanels, diagonal: &mut Diagonal) -> Result<(), BadPivot> {
+    let Diagonal { reciprocals, inverses } = diagonal;
     reciprocals.clear();
-    for I in 0..count {
+    inverses.clear();
+    for I in 0..K.count {
         let (above, rest) = K.data.split_at_mut(row_start(I));
         let panel = &mut rest[..LANES * (I + 1)];
         for J in 0..I {
@@ -79,32 +90,64 @@ pub(crate) fn factorize(K: &mut RowPanels, reciprocals: &mut Vec<Lanes>) -> Resu
             let (done, rest) = panel.split_at_mut(LANES * J);
             let block = tile_mut(&mut rest[..LANES]);
             subtract_outer(block, done, &other[..LANES * J]);
-            solve_right(block, tile(&other[LANES * J..]), &reciprocals[J]);
+            let mut solved = ZERO;
+            add_outer(&mut solved, &block[..], &inverses[J]);
+            *block = solved;
         }
         let (done, rest) = panel.split_at_mut(LANES * I);
         let block = tile_mut(rest);
-        let diagonal: Lanes = std::array::from_fn(|c| block[c][c]);
+        let before: Lanes = std::array::from_fn(|c| block[c][c]);
         subtract_outer(block, done, done);
-        let mut reciprocal = [0.0; LANES];
-        for c in 0..LANES {
-            let pivot = block[c][c];
-            // A pivot lost to rounding is as bad as a negative one.
-            if pivot.is_nan() || pivot <= 1e-15 * diagonal[c].abs() {
-                return Err(BadPivot { row: LANES * I + c, pivot });
-            }
-            reciprocal[c] = 1.0 / pivot.sqrt();
-            let mut column = block[c];
-            for (i, x) in column.iter_mut().enumerate() {
-                *x = if i < c { 0.0 } else { *x * reciprocal[c] };
-            }
-            block[c] = column;
-            for later in c + 1..LANES {
-                add_scaled(&mut block[later], -column[later], &column);
-            }
-        }
+        let reciprocal = factorize_tile(block, &before)
+            .map_err(|BadPivot { row, pivot }| BadPivot { row: LANES * I + row, pivot })?;
+        inverses.push(transposed(&invert_tile(block, &reciprocal)));
         reciprocals.push(reciprocal);
     }
     Ok(())
+}
+
+/// Replaces a tile by its Cholesky factor, by columns, and returns the reciprocals of the factor's diagonal;
+/// `before` is the diagonal that pivots are compared with.
+#[inline(always)]
+fn factorize_tile(block: &mut Tile, before: &Lanes) -> Result<Lanes, BadPivot> {
+    // Roots are taken at the end, all together: here every column waits for the one before.
+    let mut pivots = [0.0; LANES];
+    for c in 0..LANES {
+        let mut column = block[c];
+        let pivot = column[c];
+        // A pivot lost to rounding is as bad as a negative one.
+        if pivot.is_nan() || pivot <= 1e-15 * before[c].abs() {
+            return Err(BadPivot { row: c, pivot });
+        }
+        pivots[c] = pivot;
+        column[..c].fill(0.0);
+        block[c] = column;
+        let reciprocal = 1.0 / pivot;
+        let scaled = column.map(|x| x * reciprocal);
+        for later in c + 1..LANES {
+            add_scaled(&mut block[later], -column[later], &scaled);
+        }
+    }
+    let reciprocal = pivots.map(|pivot| 1.0 / pivot.sqrt());
+    for c in 0..LANES {
+        block[c].iter_mut().for_each(|x| *x *= reciprocal[c]);
+    }
+    Ok(reciprocal)
+}
+
+/// Returns the inverse, by rows, of a lower triangular tile `D` that is given by columns.
+#[inline(always)]
+fn invert_tile(D: &Tile, reciprocals: &Lanes) -> Tile {
+    let mut rows = ZERO;
+    rows.iter_mut().enumerate().for_each(|(r, row)| row[r] = 1.0);
+    for r in 0..LANES {
+        let row = rows[r].map(|x| x * reciprocals[r]);
+        rows[r] = row;
+        for later in r + 1..LANES {
+            add_scaled(&mut rows[later], -D[r][later], &row);
+        }
+    }
+    rows
 }
 
 #[inline(always)]
@@ -118,46 +161,25 @@ fn subtract_outer(block: &mut Tile, a: &[Lanes], b: &[Lanes]) {
     }
 }
 
-/// Replaces `C`, stored by columns, by `C D^-T` for a lower triangular `D`.
-#[inline(always)]
-fn solve_right(block: &mut Tile, D: &Tile, reciprocals: &Lanes) {
-    for c in 0..LANES {
-        let mut column = block[c];
-        column.iter_mut().for_each(|x| *x *= reciprocals[c]);
-        block[c] = column;
-        for later in c + 1..LANES {
-            add_scaled(&mut block[later], -D[c][later], &column);
-        }
-    }
-}
-
 /// Writes the inverse of the factor `L`.
 #[inline(always)]
-pub(crate) fn invert(L: &RowPanels, reciprocals: &[Lanes], inverse: &mut ColumnPanels) {
-    let count = reciprocals.len();
+pub(crate) fn invert(L: &RowPanels, diagonal: &Diagonal, inverse: &mut ColumnPanels) {
+    let inverses = &diagonal.inverses;
+    let count = inverses.len();
     inverse.count = count;
     inverse.data.resize(row_start(count), [0.0; LANES]);
     for J in 0..count {
         let range = inverse.start(J)..inverse.start(J + 1);
         let column = &mut inverse.data[range];
-        for I in J..count {
+        column[..LANES].copy_from_slice(&transposed(&inverses[J]));
+        for (I, D_inverse) in inverses.iter().enumerate().skip(J + 1) {
             let (done, rest) = column.split_at_mut(LANES * (I - J));
-            let block = tile_mut(&mut rest[..LANES]);
-            let panel = L.panel(I);
             let mut right = ZERO;
-            if I == J {
-                right.iter_mut().enumerate().for_each(|(r, row)| row[r] = -1.0);
-            } else {
-                add_outer(&mut right, done, &panel[LANES * J..LANES * I]);
-            }
-            // Forward substitution, row by row.
-            let D = tile(&panel[LANES * I..]);
-            for r in 0..LANES {
-                let row: Lanes = std::array::from_fn(|j| -right[r][j] * reciprocals[I][r]);
-                block[r] = row;
-                for later in r + 1..LANES {
-                    add_scaled(&mut right[later], D[r][later], &row);
-                }
+            add_outer(&mut right, done, &L.panel(I)[LANES * J..LANES * I]);
+            let mut solved = ZERO;
+            add_outer(&mut solved, &right, D_inverse);
+            for (block, solved) in rest.iter_mut().zip(&solved) {
+                *block = solved.map(|x| -x);
             }
         }
     }
@@ -165,28 +187,26 @@ pub(crate) fn invert(L: &RowPanels, reciprocals: &[Lanes], inverse: &mut ColumnP
 
 /// Replaces `b` by `L^-1 b`.
 #[inline(always)]
-pub(crate) fn solve_lower(L: &RowPanels, reciprocals: &[Lanes], b: &mut [Lanes]) {
-    for (I, reciprocal) in reciprocals.iter().enumerate() {
+pub(crate) fn solve_lower(L: &RowPanels, diagonal: &Diagonal, b: &mut [Lanes]) {
+    for (I, inverse) in diagonal.inverses.iter().enumerate() {
         let (done, rest) = b.split_at_mut(I);
-        let (columns, D) = L.panel(I).split_at(LANES * I);
         // Four sums hide the latency of additions.
         let mut parts = [[0.0; LANES]; 4];
-        for (columns, x) in columns.chunks_exact(4).zip(done.as_flattened().chunks_exact(4)) {
+        let columns = L.panel(I)[..LANES * I].chunks_exact(4);
+        for (columns, x) in columns.zip(done.as_flattened().chunks_exact(4)) {
             for i in 0..4 {
                 add_scaled(&mut parts[i], x[i], &columns[i]);
             }
         }
-        let mut x = rest[0];
+        let mut right = rest[0];
         for i in 0..LANES {
-            x[i] -= (parts[0][i] + parts[1][i]) + (parts[2][i] + parts[3][i]);
+            right[i] -= (parts[0][i] + parts[1][i]) + (parts[2][i] + parts[3][i]);
         }
+        let mut halves = [[0.0; LANES]; 2];
         for c in 0..LANES {
-            x[c] *= reciprocal[c];
-            for i in c + 1..LANES {
-                x[i] -= x[c] * D[c][i];
-            }
+            add_scaled(&mut halves[c % 2], right[c], &inverse[c]);
         }
-        rest[0] = x;
+        rest[0] = std::array::from_fn(|i| halves[0][i] + halves[1][i]);
     }
 }
 

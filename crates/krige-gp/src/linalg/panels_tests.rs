@@ -35,14 +35,14 @@ fn unpack(M: &RowPanels, n: usize) -> DMatrix<f64> {
 }
 
 /// The factor of a test matrix, plain and in panels, with its inverse.
-fn factored(n: usize) -> (DMatrix<f64>, RowPanels, Vec<Lanes>, ColumnPanels) {
+fn factored(n: usize) -> (DMatrix<f64>, RowPanels, Diagonal, ColumnPanels) {
     let K = random_spd(n);
     let mut L = pack(&K);
-    let mut reciprocals = Vec::new();
-    factorize(&mut L, &mut reciprocals).unwrap();
+    let mut diagonal = Diagonal::default();
+    factorize(&mut L, &mut diagonal).unwrap();
     let mut inverse = ColumnPanels::default();
-    invert(&L, &reciprocals, &mut inverse);
-    (cholesky(&K, 1.0).unwrap().L, L, reciprocals, inverse)
+    invert(&L, &diagonal, &mut inverse);
+    (cholesky(&K, 1.0).unwrap().L, L, diagonal, inverse)
 }
 
 fn vector(n: usize) -> Vec<f64> {
@@ -60,10 +60,10 @@ fn close(found: &[Lanes], expected: &DVector<f64>) {
 #[test]
 fn factors_and_inverses_agree_with_plain_ones() {
     for n in SIZES {
-        let (plain, L, reciprocals, inverse) = factored(n);
+        let (plain, L, diagonal, inverse) = factored(n);
         assert!((unpack(&L, n) - &plain).amax() < 1e-12, "{n}");
         for i in 0..n {
-            assert!((reciprocals.as_flattened()[i] * plain[(i, i)] - 1.0).abs() < 1e-13);
+            assert!((diagonal.reciprocals.as_flattened()[i] * plain[(i, i)] - 1.0).abs() < 1e-13);
         }
         let plain_inverse = inverse_lower(&plain);
         let rows = by_rows(&inverse, n);
@@ -75,13 +75,13 @@ fn factors_and_inverses_agree_with_plain_ones() {
 #[test]
 fn products_and_solutions_agree_with_plain_ones() {
     for n in SIZES {
-        let (plain, L, reciprocals, inverse) = factored(n);
+        let (plain, L, diagonal, inverse) = factored(n);
         let plain_inverse = inverse_lower(&plain);
         let rows = by_rows(&inverse, n);
         let b = vector(n);
         let expected = &plain_inverse * DVector::from_vec(b.clone());
         let mut solved = to_panels(&b);
-        solve_lower(&L, &reciprocals, &mut solved);
+        solve_lower(&L, &diagonal, &mut solved);
         close(&solved, &expected);
         let mut product = Vec::new();
         multiply(&rows, &to_panels(&b), &mut product);
@@ -127,7 +127,7 @@ fn bad_pivots_are_found_in_every_row() {
         for row in 0..n {
             let mut K = DMatrix::identity(n, n);
             K[(row, row)] = -1.0;
-            let failure = factorize(&mut pack(&K), &mut Vec::new()).unwrap_err();
+            let failure = factorize(&mut pack(&K), &mut Diagonal::default()).unwrap_err();
             assert_eq!(failure, BadPivot { row, pivot: -1.0 });
         }
     }
