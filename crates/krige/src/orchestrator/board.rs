@@ -35,6 +35,10 @@ pub(crate) struct Board {
     pub(crate) awaited: HashMap<TrialIndex, Awaited>,
     /// Requests to stop a run that the far side has not answered yet.
     pub(crate) stops: HashMap<TrialIndex, Stopping>,
+    /// Trials that fail once the far side has stopped them.
+    pub(crate) cancelled: HashSet<TrialIndex>,
+    /// Running trials that were to be stopped and cannot be: they are left to the next run.
+    pub(crate) unstoppable: HashSet<TrialIndex>,
     /// When the next launch may be made.
     pub(crate) launch_at: Duration,
     /// When the next poll is due.
@@ -120,5 +124,7 @@ impl Board {
         self.retries.remove(&trial);
         self.alone.remove(&trial);
         self.awaited.remove(&trial);
+        self.cancelled.remove(&trial);
+        self.unstoppable.remove(&trial);
     }
 }

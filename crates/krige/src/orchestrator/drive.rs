@@ -1,5 +1,6 @@
 //! Does what the plan says: stores intents, calls user code, stores outcomes.
 
+mod ending;
 mod launching;
 mod observing;
 mod stopping;
@@ -12,6 +13,7 @@ use indexmap::IndexMap;
 use krige_core::event::Event;
 use krige_core::experiment::{ApplyError, Experiment};
 use krige_core::generation::{GenerationError, GeneratorError};
+use krige_core::journal::JournalError;
 use krige_core::objective::OptimizationConfig;
 use krige_core::observation::Observation;
 use krige_core::trial::{Arm, Metadata, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus};
@@ -23,7 +25,7 @@ use super::calls::{Call, Fetched, Outcome};
 use super::elapsed::Elapsed;
 use super::lease::Leadership;
 use super::options::OrchestratorOptions;
-use super::plan::{Command, Finish, failed_trials, left_to_propose, plan};
+use super::plan::{Command, left_to_propose, plan};
 use super::retry;
 use super::workers::Workers;
 use crate::client::completion;
@@ -79,6 +81,10 @@ pub struct Results<'a> {
     lease: Leadership,
     board: Board,
     elapsed: Elapsed,
+    /// What the runner gave for launches that it accepted, and the journal was too busy to take.
+    unstored: Vec<(TrialIndex, Metadata)>,
+    /// Whether the journal was too busy at the last turn.
+    busy: bool,
     /// Launches of which the intent is stored, and that go out in one call.
     batch: Vec<(TrialRun, Parameterization)>,
     ready: VecDeque<FinishedTrial>,
@@ -113,7 +119,8 @@ impl Iterator for Results<'_> {
             }
             match self.turn() {
                 // Another process has taken over: the next turn watches it.
-                Ok(()) | Err(Error::Superseded { .. }) => {}
+                Ok(()) | Err(Error::Superseded { .. }) => self.busy = false,
+                Err(error) if self.waits_out(&error) => {}
                 Err(error) => {
                     self.ended = Some(EndReason::Stalled(error.to_string()));
                     self.workers.close();
@@ -168,6 +175,8 @@ impl<'a> Results<'a> {
             lease,
             board,
             elapsed,
+            unstored: Vec::new(),
+            busy: false,
             batch: Vec::new(),
             ready: VecDeque::new(),
             told,
@@ -200,16 +209,18 @@ impl<'a> Results<'a> {
     /// One turn of the loop: do all that can be done now, or wait for what comes next.
     pub(super) fn turn(&mut self) -> Result<(), Error> {
         self.store.refresh()?;
-        self.board.stop = Some(self.options.stop.level());
+        self.hear();
         self.board.wall = self.store.now();
         let now = self.now();
         if !self.lead()? {
             return self.watch();
         }
+        self.store_what_waits()?;
         self.look_around();
         let commands = plan(self.store.experiment(), &self.options, &self.board, now);
         self.report_progress();
         self.stop_again(now);
+        self.launch_batch();
         if commands.is_empty() {
             if let Some(outcome) = self.workers.outcome(PATIENCE.min(self.until_due(now))) {
                 self.take_in(outcome)?;
@@ -219,10 +230,15 @@ impl<'a> Results<'a> {
         for command in commands {
             self.execute(command)?;
         }
+        self.launch_batch();
+        Ok(())
+    }
+
+    /// Calls the runner for the launches whose intents are stored.
+    fn launch_batch(&mut self) {
         if !self.batch.is_empty() {
             self.workers.call(Call::LaunchMany(std::mem::take(&mut self.batch)));
         }
-        Ok(())
     }
 
     /// How long nothing is due by itself, where nothing was due at `now`.
@@ -272,10 +288,7 @@ impl<'a> Results<'a> {
                 self.fail(trial, format!("it ran for longer than its time to live, {ttl} s"))?;
                 self.board.expired.insert(trial);
             }
-            Command::Cancel(trial) => {
-                self.stop_on_far_side(trial, "the run was stopped");
-                self.fail(trial, "the run was stopped before it ended".into())?;
-            }
+            Command::Cancel(trial) => self.cancel(trial),
             Command::Finish(finish) => self.finish(finish)?,
         }
         Ok(())
@@ -359,40 +372,6 @@ impl<'a> Results<'a> {
         self.store.experiment().trials_in(&open).next().is_some()
     }
 
-    fn finish(&mut self, finish: Finish) -> Result<(), Error> {
-        self.workers.close();
-        self.reporter.end();
-        // A call that is under way is waited for in the end, and nobody is to make it meanwhile.
-        if self.board.calling.is_empty() && !self.board.polling {
-            self.lease.release(self.store);
-        }
-        self.ended = Some(match finish {
-            Finish::Done => EndReason::Done,
-            Finish::Stopped => EndReason::Stopped,
-            Finish::TimedOut => EndReason::TimedOut,
-            Finish::Left => EndReason::Left,
-            Finish::StoppedGlobally => {
-                EndReason::GloballyStopped(self.board.global_stop.take().unwrap_or_default())
-            }
-            Finish::Stalled => {
-                let reason = self.board.paused.take().map(|paused| paused.reason);
-                EndReason::Stalled(reason.unwrap_or_else(|| "nothing can be proposed".into()))
-            }
-            Finish::FailureRate => {
-                let experiment = self.store.experiment();
-                let failed = failed_trials(experiment, &self.board);
-                let last = failed.last().and_then(|&trial| experiment.trials[trial].state.reason());
-                return Err(Error::FailureRateExceeded {
-                    failed: failed.len(),
-                    total: self.board.driven.len(),
-                    tolerated: self.options.tolerated_trial_failure_rate,
-                    reason: last.unwrap_or("no reason was given").to_owned(),
-                });
-            }
-        });
-        Ok(())
-    }
-
     /// Stores what user code answered.
     fn take_in(&mut self, outcome: Outcome) -> Result<(), Error> {
         match outcome {
@@ -408,7 +387,9 @@ impl<'a> Results<'a> {
                 Ok(())
             }
             Outcome::Each(outcomes) => {
-                outcomes.into_iter().try_for_each(|outcome| self.take_in(outcome))
+                // What goes wrong with one is no reason to lose the others.
+                let taken = outcomes.into_iter().map(|outcome| self.take_in(outcome));
+                taken.fold(Ok(()), Result::and)
             }
             Outcome::PolledOne(trial, answer) => {
                 self.board.calling.remove(&trial);
@@ -545,7 +526,7 @@ impl<'a> Results<'a> {
             self.board.retries.insert(trial, Retry { failures: 0, at });
             return Ok(());
         }
-        if self.board.expired.remove(&trial) {
+        if self.board.expired.contains(&trial) {
             return self.came_late(trial, observations);
         }
         let ended = self.lease.decide(self.store, |experiment| {
@@ -713,6 +694,11 @@ fn is_an_end(error: &GenerationError) -> bool {
         GenerationError::Generator { source, .. } => matches!(**source, GeneratorError::Exhausted),
         _ => false,
     }
+}
+
+/// Whether another process held the journal for too long.
+const fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::Journal(JournalError::Busy { .. }))
 }
 
 /// An error and its causes, on one line.

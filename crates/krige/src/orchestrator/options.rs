@@ -87,6 +87,12 @@ pub struct OrchestratorOptions {
     /// [`run_trials`](krige_runner::IRunner::run_trials); not by default, because only few far sides take several at
     /// once, and one call for each goes out side by side.
     pub run_trials_in_batches: bool,
+    /// How many trials are proposed before there is a free slot for them, while others run; none by default.
+    ///
+    /// A slot that becomes free is then filled at once, also where a proposal takes long (thousands of results) against
+    /// a trial. The price is that each proposal knows as many results less. It is the experiment as recorded that a
+    /// proposal follows from, so a run with a seed is as repeatable as without.
+    pub suggestions_ahead: usize,
     /// The pause from one launch to the next, in seconds: for far sides that limit how often they are called. A call for
     /// several trials counts as one. None by default.
     pub min_seconds_between_launches: f64,
@@ -122,6 +128,7 @@ impl Default for OrchestratorOptions {
             shutdown_grace: Duration::from_secs(10),
             metric_timeout: Duration::from_secs(3600),
             run_trials_in_batches: false,
+            suggestions_ahead: 0,
             min_seconds_between_launches: 0.0,
             timeout: None,
             lease: Duration::from_secs(30),
@@ -195,6 +202,7 @@ struct Stored {
     ttl_seconds_for_trials: Option<f64>,
     max_runs_per_trial: u32,
     wait_for_running_trials: bool,
+    suggestions_ahead: usize,
 }
 
 impl Default for Stored {
@@ -219,6 +227,7 @@ impl Stored {
             ttl_seconds_for_trials: options.ttl_seconds_for_trials,
             max_runs_per_trial: options.max_runs_per_trial,
             wait_for_running_trials: options.wait_for_running_trials,
+            suggestions_ahead: options.suggestions_ahead,
         }
     }
 }
@@ -255,6 +264,7 @@ impl OrchestratorOptions {
             ttl_seconds_for_trials: stored.ttl_seconds_for_trials,
             max_runs_per_trial: stored.max_runs_per_trial,
             wait_for_running_trials: stored.wait_for_running_trials,
+            suggestions_ahead: stored.suggestions_ahead,
             ..Self::default()
         })
     }

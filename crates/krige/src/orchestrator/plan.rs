@@ -63,14 +63,14 @@ pub(crate) fn plan(
     if options.timeout.is_some_and(|timeout| now >= timeout) {
         return vec![Command::Finish(Finish::TimedOut)];
     }
-    if board.stop == Some(StopLevel::Now) {
+    if board.stop == Some(StopLevel::Leave) {
         return vec![Command::Finish(Finish::Stopped)];
     }
     let too_many_failed = failure_rate_exceeded(experiment, options, board);
     let ending = experiment.controls.ending;
-    let stopping = board.stop == Some(StopLevel::Drain) || ending.is_some();
+    let stopping = board.stop.is_some_and(|level| level >= StopLevel::Drain) || ending.is_some();
     let draining = too_many_failed || stopping || board.global_stop.is_some();
-    let cancelling = ending == Some(Ending::Stop);
+    let cancelling = ending == Some(Ending::Stop) || board.stop == Some(StopLevel::Stop);
     let parallelism = experiment.controls.parallelism.unwrap_or(options.max_pending_trials);
     let expired = |launch: &Launch| {
         let lived = |ttl: f64| board.wall.duration_since(launch.since).as_secs_f64() >= ttl;
@@ -97,6 +97,8 @@ pub(crate) fn plan(
             TrialStatus::Staged => {
                 under_way += 1;
                 match (due && ours(board, index), board.absent.contains(&index)) {
+                    // What does not run is not started only to be stopped.
+                    (true, true) if cancelling => under_way -= 1,
                     (true, true) if launches > 0 => {
                         launches -= 1;
                         commands.push(Command::Launch(index));
@@ -108,15 +110,19 @@ pub(crate) fn plan(
             // Who was handed it tells what came of it; the runner does not know it.
             TrialStatus::Running if trial.state.launch().is_some_and(|run| run.by_hand) => {}
             TrialStatus::Running => {
-                under_way += 1;
-                if cancelling {
+                // One that has ended in time may still give its result.
+                let completed = board.completed.contains(&index);
+                if cancelling && !completed {
+                    if board.unstoppable.contains(&index) {
+                        continue;
+                    }
+                    under_way += 1;
                     if !board.calling.contains(&index) {
                         commands.push(Command::Cancel(index));
                     }
                     continue;
                 }
-                // One that has ended in time may still give its result.
-                let completed = board.completed.contains(&index);
+                under_way += 1;
                 if !completed && trial.state.launch().is_some_and(expired) {
                     commands.push(Command::Expire(index));
                     continue;
@@ -145,20 +151,20 @@ pub(crate) fn plan(
     if !board.polling && now >= board.poll_at && !polled.is_empty() {
         commands.push(Command::Poll(polled));
     }
-    let mut slots = parallelism.saturating_sub(under_way);
+    let slots = parallelism.saturating_sub(under_way);
     let holding = draining || experiment.controls.paused;
-    if !holding {
-        let launched = candidates.len().min(slots);
-        let now = candidates.iter().take(launched.min(launches));
-        commands.extend(now.map(|&trial| Command::Launch(trial)));
-        slots -= launched;
-        under_way += launched;
-    }
+    let taken = if holding { 0 } else { candidates.len().min(slots) };
+    let launched = taken.min(launches);
+    commands.extend(candidates.iter().take(launched).map(|&trial| Command::Launch(trial)));
+    under_way += taken;
     let left = left_to_propose(experiment, options, board);
-    let proposable = slots.min(left);
+    let wanted = (slots + options.suggestions_ahead).saturating_sub(candidates.len());
+    let proposable = wanted.min(left);
     // Whatever changed since, by whomever, may have made an end of the pause.
     let paused = board.paused.as_ref().is_some_and(|at| at.sequence == experiment.sequence);
-    if !holding && proposable > 0 && !paused && candidates.is_empty() {
+    // What is ready goes out first.
+    let ready = launched == 0 && (candidates.is_empty() || options.suggestions_ahead > 0);
+    if !holding && proposable > 0 && !paused && ready {
         commands.push(Command::Propose(proposable));
         return commands;
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Asks a run to end: the first request lets running trials end, the second leaves at once.
+/// Asks a run to end: the first request lets running trials end, the second has them stopped on the far side, the
+/// third leaves at once.
 ///
-/// Clones share the request. Nothing is lost either way: trials that still run are found by the next run.
+/// Clones share the request. Nothing is lost in any way: trials that still run, because their runner cannot stop them or
+/// because the run was left, are found by the next run.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal(Arc<AtomicU8>);
 
@@ -16,8 +18,10 @@ pub(crate) enum StopLevel {
     No,
     /// Start nothing; wait for what runs.
     Drain,
+    /// Stop what runs.
+    Stop,
     /// Leave.
-    Now,
+    Leave,
 }
 
 impl StopSignal {
@@ -37,10 +41,10 @@ impl StopSignal {
         Ok(signal)
     }
 
-    /// Asks the run to end; a second request is more urgent than the first.
+    /// Asks the run to end; each of the first three requests is more urgent than the one before.
     pub fn request(&self) {
         // Never wraps: further requests change nothing.
-        let more = |level: u8| (level < 2).then_some(level + 1);
+        let more = |level: u8| (level < 3).then_some(level + 1);
         let _unchanged = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
     }
 
@@ -48,7 +52,8 @@ impl StopSignal {
         match self.0.load(Ordering::SeqCst) {
             0 => StopLevel::No,
             1 => StopLevel::Drain,
-            _ => StopLevel::Now,
+            2 => StopLevel::Stop,
+            _ => StopLevel::Leave,
         }
     }
 }

@@ -6,7 +6,7 @@ use krige_core::trial::{Metadata, TrialEvent, TrialIndex, TrialRun, TrialState, 
 use krige_runner::{Found, RunnerError};
 
 use super::super::board::Retry;
-use super::Results;
+use super::{Results, is_busy};
 use crate::error::Error;
 
 impl Results<'_> {
@@ -134,8 +134,23 @@ impl Results<'_> {
         self.board.driven.insert(trial);
         self.board.running.insert(trial);
         self.something_happened();
-        let running = TrialEvent::Running { metadata, by_hand: false };
-        self.change(trial, TrialStatus::Staged, running)?;
+        let running = TrialEvent::Running { metadata: metadata.clone(), by_hand: false };
+        match self.change(trial, TrialStatus::Staged, running) {
+            Err(error) if is_busy(&error) => {
+                // It runs, and only we know as what; nobody is to look for it meanwhile.
+                self.board.calling.insert(trial);
+                self.unstored.push((trial, metadata));
+                Err(error)
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// Stores what the journal was too busy for.
+    pub(super) fn store_what_waits(&mut self) -> Result<(), Error> {
+        while let Some((trial, metadata)) = self.unstored.pop() {
+            self.accepted(trial, metadata)?;
+        }
         Ok(())
     }
 }

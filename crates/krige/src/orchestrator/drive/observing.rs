@@ -101,7 +101,6 @@ impl Results<'_> {
         trial: TrialIndex,
         mut observations: Vec<Observation>,
     ) -> Result<(), Error> {
-        self.board.forget(trial);
         observations.retain(|observation| observation.check().is_ok());
         if !observations.is_empty() {
             self.reporter.say(&format!(
@@ -112,6 +111,8 @@ impl Results<'_> {
                 Ok((vec![Event::ObservationsAttached { trial, observations, late: true }], ()))
             })?;
         }
+        self.board.expired.remove(&trial);
+        self.board.forget(trial);
         Ok(())
     }
 }

@@ -30,6 +30,14 @@ impl Results<'_> {
         self.board.stops.insert(run.trial_index, stopping);
     }
 
+    /// Asks the far side to stop a trial that then fails, once that has been done. One that cannot be stopped runs on, and
+    /// is taken up by the next run.
+    pub(super) fn cancel(&mut self, trial: TrialIndex) {
+        self.board.calling.insert(trial);
+        self.board.cancelled.insert(trial);
+        self.stop_on_far_side(trial, "the run was stopped");
+    }
+
     /// Repeats the requests to stop that failed and are due.
     pub(super) fn stop_again(&mut self, now: Duration) {
         for stopping in self.board.stops.values_mut() {
@@ -46,7 +54,19 @@ impl Results<'_> {
         answer: Result<Stopped, RunnerError>,
     ) -> Result<(), Error> {
         let Some(mut stopping) = self.board.stops.remove(&trial) else { return Ok(()) };
-        let Err(error) = answer else { return Ok(()) };
+        let cancelled = self.board.cancelled.contains(&trial);
+        let error = match answer {
+            Ok(Stopped::Requested) if cancelled => {
+                return self.fail(trial, "the run was stopped before it ended".into());
+            }
+            Ok(Stopped::Unsupported) if cancelled => {
+                self.board.calling.remove(&trial);
+                self.board.unstoppable.insert(trial);
+                return Ok(());
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
         let failures = stopping.failures + 1;
         let again = matches!(error, RunnerError::Transient(_)) && self.ended.is_none();
         if again && failures < self.options.max_attempts {
@@ -55,6 +75,10 @@ impl Results<'_> {
             (stopping.failures, stopping.at) = (failures, Some(at));
             self.board.stops.insert(trial, stopping);
             return Ok(());
+        }
+        if cancelled {
+            self.board.calling.remove(&trial);
+            self.board.unstoppable.insert(trial);
         }
         let times = if failures == 1 { "once".into() } else { format!("{failures} times") };
         let text = format!("it could not be stopped on the far side, {times}: {}", chain(&error));

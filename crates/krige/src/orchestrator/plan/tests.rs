@@ -230,8 +230,39 @@ fn draining_starts_nothing_and_waits_for_what_runs() {
     check(&[Running], &options(), &waiting, &[]);
     let completed = Board { completed: [0].into(), ..drain() };
     check(&[Running], &options(), &completed, &[Command::Fetch(0)]);
-    check(&[Running], &options(), &stopping(StopLevel::Now), &finish(Finish::Stopped));
+    check(&[Running], &options(), &stopping(StopLevel::Leave), &finish(Finish::Stopped));
     check(&[], &options(), &stopping(StopLevel::No), &[Command::Propose(3)]);
+}
+
+#[test]
+fn stopping_cancels_what_can_be_and_leaves_the_rest() {
+    let stop = || stopping(StopLevel::Stop);
+    check(&[Running, Candidate], &options(), &stop(), &[Command::Cancel(0)]);
+    let asked = Board { calling: [0].into(), ..stop() };
+    check(&[Running], &options(), &asked, &[]);
+    let unstoppable = Board { unstoppable: [0].into(), ..stop() };
+    check(&[Running, Running], &options(), &unstoppable, &[Command::Cancel(1)]);
+    check(&[Running, Completed], &options(), &unstoppable, &finish(Finish::Stopped));
+    // What has ended in time still gives its result, and what does not run is not started any more.
+    let completed = Board { completed: [0].into(), ..stop() };
+    check(&[Running], &options(), &completed, &[Command::Fetch(0)]);
+    let absent = Board { inherited: [0].into(), absent: [0].into(), ..stop() };
+    check(&[Staged], &options(), &absent, &finish(Finish::Stopped));
+}
+
+#[test]
+fn suggestions_are_made_ahead_of_free_slots_where_that_is_asked_for() {
+    let ahead = OrchestratorOptions { suggestions_ahead: 2, ..options() };
+    let waiting = || Board { poll_at: LATER, ..Board::default() };
+    check(&[Running, Running, Running], &ahead, &waiting(), &[Command::Propose(2)]);
+    check(&[Running, Running, Running], &options(), &waiting(), &[]);
+    check(&[Running, Running, Running, Candidate], &ahead, &waiting(), &[Command::Propose(1)]);
+    check(&[Running, Running, Running, Candidate, Candidate], &ahead, &waiting(), &[]);
+    // A slot that is free is filled first, by what is ready.
+    let ready = [Running, Running, Candidate, Candidate];
+    check(&ready, &ahead, &waiting(), &[Command::Launch(2)]);
+    let last = OrchestratorOptions { total_trials: Some(4), ..ahead };
+    check(&[Running, Running, Running], &last, &waiting(), &[Command::Propose(1)]);
 }
 
 #[test]

@@ -244,8 +244,7 @@ fn a_call_that_blocks_does_not_hold_up_the_end_and_its_trial_is_found_by_the_nex
             let (launches, gate, stop) = (launches.clone(), gate.clone(), stop.clone());
             Arc::new(move |run| {
                 launches.count(&run);
-                stop.request();
-                stop.request();
+                (0..3).for_each(|_| stop.request());
                 gate.pass();
                 Ok(Metadata::default())
             })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use krige_core::search_space::Parameter;
 use krige_core::trial::{Arm, TrialStatus};
 use krige_runner::{FunctionRunner, MetadataMetric};
-use krige_testkit::{Answer, Launch};
+use krige_testkit::{Answer, Launch, Stop};
 
 use super::*;
 use crate::error::Error;
@@ -109,7 +109,60 @@ fn the_first_request_to_stop_lets_running_trials_end() {
 }
 
 #[test]
-fn the_second_request_to_stop_leaves_at_once_and_the_next_run_goes_on() {
+fn the_second_request_to_stop_stops_what_runs_and_leaves_what_cannot_be_stopped() {
+    let lab = Lab::new("stop twice", |run| match run.trial_index {
+        0 => Script::default(),
+        1 => Script::never_ends(),
+        _ => Script { stop: vec![Answer::Gives(Stop::Unsupported)], ..Script::completes_after(20) },
+    });
+    let mut store = lab.begin();
+    let stop = StopSignal::new();
+    let options = OrchestratorOptions { stop: stop.clone(), ..until(6, 3) };
+    let mut results = lab.orchestrator(&mut store, options).results();
+    results.next().expect("one ends").expect("no error");
+    while results.experiment().count_in(&[TrialStatus::Running]) < 3 {
+        results.turn().expect("no error");
+    }
+    stop.request();
+    stop.request();
+    exhaust(&mut results);
+    assert_eq!(results.report().ended, EndReason::Stopped);
+    drop(results);
+    use TrialStatus::{Completed, Failed, Running};
+    assert_eq!(statuses(store.experiment()), [Completed, Failed, Running, Running]);
+    let reason = store.experiment().trials[1].state.reason();
+    assert_eq!(reason, Some("the run was stopped before it ended"));
+    // What could not be stopped is not lost.
+    let report = lab.orchestrator(&mut store, until(4, 3)).run().expect("goes on");
+    assert_eq!((report.ended, report.finished), (EndReason::Done, 2));
+    assert_eq!(statuses(store.experiment()), [Completed, Failed, Completed, Completed]);
+    lab.assert_each_started_once(4);
+}
+
+#[test]
+fn suggestions_made_ahead_are_the_same_in_every_run_and_fill_a_slot_at_once() {
+    let run = |name: &str| {
+        let lab = Lab::new(name, |run| Script::completes_after(1 + run.trial_index % 3));
+        let mut store = lab.begin();
+        let options = OrchestratorOptions { suggestions_ahead: 2, ..until(12, 1) };
+        let mut results = lab.orchestrator(&mut store, options).results();
+        let mut ready = Vec::new();
+        while let Some(ended) = results.next() {
+            ended.expect("no error");
+            ready.push(results.experiment().count_in(&[TrialStatus::Candidate]));
+        }
+        drop(results);
+        lab.assert_each_started_once(12);
+        let arms = store.experiment().trials.iter().map(|trial| trial.arm.parameters.clone());
+        (ready, arms.collect::<Vec<_>>())
+    };
+    let (ready, arms) = run("ahead 1");
+    assert_eq!(ready, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 0]);
+    assert_eq!(run("ahead 2").1, arms);
+}
+
+#[test]
+fn the_third_request_to_stop_leaves_at_once_and_the_next_run_goes_on() {
     let lab = Lab::new("leave", |run| match run.trial_index {
         0 => Script::default(),
         _ => Script::completes_after(40),
@@ -215,8 +268,7 @@ fn a_run_that_is_told_to_leave_starts_nothing_that_waits_for_a_thread() {
     let threads = 32;
     let stopper = std::thread::spawn(move || {
         far_side.wait_until_late(threads);
-        request.request();
-        request.request();
+        (0..3).for_each(|_| request.request());
     });
     let mut results = lab.orchestrator(&mut store, options).results();
     assert!(results.next().is_none());

@@ -2,6 +2,7 @@
 
 mod batches;
 mod blocking;
+mod busy;
 mod control;
 mod crashes;
 mod ending;
@@ -9,6 +10,7 @@ mod policy;
 mod puppet;
 mod restoring;
 mod stopping;
+mod takeover;
 mod trials;
 
 use std::sync::Arc;

@@ -26,6 +26,8 @@ pub(super) struct Strings {
     pub(super) stop: Pull<(TrialRun, String), Result<Stopped, RunnerError>>,
     pub(super) fetch: Pull<TrialRun, Result<Measurement, MetricError>>,
     pub(super) slots: Option<usize>,
+    /// Whether the metric can be fetched while its trial runs.
+    pub(super) watched: bool,
 }
 
 impl Default for Strings {
@@ -38,6 +40,7 @@ impl Default for Strings {
             stop: Arc::new(|_| Ok(Stopped::Requested)),
             fetch: Arc::new(|run| Ok((run.trial_index as f64).into())),
             slots: None,
+            watched: false,
         }
     }
 }
@@ -94,6 +97,10 @@ impl IRunner for Puppet {
 impl IMetric for Puppet {
     fn fetch(&self, run: &TrialRun, _: &Metadata) -> Result<Measurement, MetricError> {
         (self.strings.fetch)(run.clone())
+    }
+
+    fn available_while_running(&self) -> bool {
+        self.strings.watched
     }
 }
 
