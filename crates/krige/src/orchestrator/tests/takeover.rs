@@ -66,7 +66,7 @@ fn a_new_leader_ends_what_its_predecessor_launched_by_time_to_live_and_by_early_
     clock.advance(Duration::from_secs(40));
     let mut new = stage.results(&mut elsewhere, strings(&launches, &stops), &[], options);
 
-    let ended = (&mut new).next().expect("one ends").expect("no error");
+    let ended = new.next().expect("one ends").expect("no error");
     assert_eq!((ended.trial.index, ended.trial.status()), (1, TrialStatus::EarlyStopped));
     clock.advance(Duration::from_secs(70));
     let ended: Vec<_> = (&mut new).map(|ended| ended.expect("no error").trial.index).collect();
