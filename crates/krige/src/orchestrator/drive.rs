@@ -336,8 +336,7 @@ impl<'a> Results<'a> {
                 return Ok((Vec::new(), Vec::new()));
             }
             let strategy = experiment.strategy.as_ref().ok_or(Error::NoOptimization)?;
-            let none = Parameterization::default();
-            let proposals = strategy.generate(experiment, count, &none)?;
+            let proposals = strategy.generate(experiment, count, &options.fixed_parameters)?;
             let mut trials = Vec::new();
             let mut events = Vec::new();
             for (trial, (parameters, generation)) in (experiment.trials.len()..).zip(proposals) {

@@ -10,6 +10,7 @@ use super::stop::StopSignal;
 use crate::error::Error;
 use crate::progress::Progress;
 use krige_core::experiment::Experiment;
+use krige_core::value::Parameterization;
 use serde::{Deserialize, Serialize};
 
 /// What is called whenever a poll brought nothing new.
@@ -93,6 +94,13 @@ pub struct OrchestratorOptions {
     /// a trial. The price is that each proposal knows as many results less. It is the experiment as recorded that a
     /// proposal follows from, so a run with a seed is as repeatable as without.
     pub suggestions_ahead: usize,
+    /// How many slots must be free before trials are proposed for them; 1 by default, so that none is free for long. As many
+    /// as `max_pending_trials` makes rounds: a batch is proposed when the one before it has ended as a whole, for far
+    /// sides that run a batch as one.
+    pub min_free_slots: usize,
+    /// Values that every proposal of this run has: parameters that are held, or that nobody can set, such as the temperature
+    /// of the room.
+    pub fixed_parameters: Parameterization,
     /// The pause from one launch to the next, in seconds: for far sides that limit how often they are called. A call for
     /// several trials counts as one. None by default.
     pub min_seconds_between_launches: f64,
@@ -129,6 +137,8 @@ impl Default for OrchestratorOptions {
             metric_timeout: Duration::from_secs(3600),
             run_trials_in_batches: false,
             suggestions_ahead: 0,
+            min_free_slots: 1,
+            fixed_parameters: Parameterization::default(),
             min_seconds_between_launches: 0.0,
             timeout: None,
             lease: Duration::from_secs(30),
@@ -146,6 +156,10 @@ impl OrchestratorOptions {
         }
         if self.max_pending_trials == 0 {
             return fail("max_pending_trials", "at least 1", "0".into());
+        }
+        if !(1..=self.max_pending_trials).contains(&self.min_free_slots) {
+            let found = self.min_free_slots.to_string();
+            return fail("min_free_slots", "from 1 to max_pending_trials", found);
         }
         let rate = self.tolerated_trial_failure_rate;
         if !(0.0..=1.0).contains(&rate) {
@@ -203,6 +217,8 @@ struct Stored {
     max_runs_per_trial: u32,
     wait_for_running_trials: bool,
     suggestions_ahead: usize,
+    min_free_slots: usize,
+    fixed_parameters: Parameterization,
 }
 
 impl Default for Stored {
@@ -228,6 +244,8 @@ impl Stored {
             max_runs_per_trial: options.max_runs_per_trial,
             wait_for_running_trials: options.wait_for_running_trials,
             suggestions_ahead: options.suggestions_ahead,
+            min_free_slots: options.min_free_slots,
+            fixed_parameters: options.fixed_parameters.clone(),
         }
     }
 }
@@ -265,6 +283,8 @@ impl OrchestratorOptions {
             max_runs_per_trial: stored.max_runs_per_trial,
             wait_for_running_trials: stored.wait_for_running_trials,
             suggestions_ahead: stored.suggestions_ahead,
+            min_free_slots: stored.min_free_slots,
+            fixed_parameters: stored.fixed_parameters,
             ..Self::default()
         })
     }

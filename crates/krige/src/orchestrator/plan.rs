@@ -159,7 +159,10 @@ pub(crate) fn plan(
     under_way += taken;
     let left = left_to_propose(experiment, options, board);
     let wanted = (slots + options.suggestions_ahead).saturating_sub(candidates.len());
-    let proposable = wanted.min(left);
+    let mut proposable = wanted.min(left);
+    if slots < options.min_free_slots.min(parallelism) && options.suggestions_ahead == 0 {
+        proposable = 0;
+    }
     // Whatever changed since, by whomever, may have made an end of the pause.
     let paused = board.paused.as_ref().is_some_and(|at| at.sequence == experiment.sequence);
     // What is ready goes out first.

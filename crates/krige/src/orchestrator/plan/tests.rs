@@ -251,6 +251,17 @@ fn stopping_cancels_what_can_be_and_leaves_the_rest() {
 }
 
 #[test]
+fn rounds_are_proposed_when_all_slots_are_free() {
+    let rounds = OrchestratorOptions { min_free_slots: 3, ..options() };
+    let waiting = || Board { poll_at: LATER, ..Board::default() };
+    check(&[Running, Completed, Completed], &rounds, &waiting(), &[]);
+    check(&[Completed, Completed, Completed], &rounds, &waiting(), &[Command::Propose(3)]);
+    // The last round is as large as what is left.
+    let last = OrchestratorOptions { total_trials: Some(4), ..rounds };
+    check(&[Completed, Completed, Completed], &last, &waiting(), &[Command::Propose(1)]);
+}
+
+#[test]
 fn suggestions_are_made_ahead_of_free_slots_where_that_is_asked_for() {
     let ahead = OrchestratorOptions { suggestions_ahead: 2, ..options() };
     let waiting = || Board { poll_at: LATER, ..Board::default() };

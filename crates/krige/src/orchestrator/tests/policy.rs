@@ -114,6 +114,24 @@ fn a_trial_that_is_not_worth_its_time_is_stopped_early() {
 }
 
 #[test]
+fn what_a_run_holds_fixed_is_proposed_so_and_the_experiment_remembers_it() {
+    let lab = Lab::new("fixed", |_| Script::completes_after(1));
+    let mut store = lab.begin();
+    let fixed_parameters = Parameterization::from([("x2", 0.5)]);
+    let options = OrchestratorOptions { fixed_parameters, min_free_slots: 2, ..until(4, 2) };
+    let orchestrator = lab.orchestrator(&mut store, options.clone());
+    orchestrator.run().expect("done");
+    for trial in &store.experiment().trials {
+        assert_eq!(trial.arm.parameters.float("x2"), Ok(0.5));
+    }
+    let event = Event::OrchestrationConfigured { options: options.to_stored() };
+    store.record([event]).expect("stored");
+    let stored = OrchestratorOptions::from_stored(store.experiment()).expect("stored");
+    assert_eq!(stored.fixed_parameters, options.fixed_parameters);
+    assert_eq!(stored.min_free_slots, 2);
+}
+
+#[test]
 fn a_run_that_does_not_wait_leaves_what_it_launched_to_the_next() {
     let lab = Lab::new("leaves", |_| Script::completes_after(3));
     let mut store = lab.begin();
