@@ -142,7 +142,22 @@ impl Client {
         parameters: impl Into<Parameterization>,
         arm_name: Option<&str>,
     ) -> Result<TrialIndex, Error> {
-        self.attach(&parameters.into(), arm_name, false)
+        self.attach(&parameters.into(), arm_name, false, true)
+    }
+
+    /// Adds a trial of one's own choice that the next [`run_trials`](Self::run_trials) launches before it proposes any; the
+    /// baseline of relative constraints, if `baseline`.
+    ///
+    /// # Errors
+    /// As [`attach_trial`](Self::attach_trial) and [`attach_baseline`](Self::attach_baseline).
+    pub fn queue_trial(
+        &mut self,
+        parameters: impl Into<Parameterization>,
+        arm_name: Option<&str>,
+        baseline: bool,
+    ) -> Result<TrialIndex, Error> {
+        let arm_name = arm_name.or(baseline.then_some("baseline"));
+        self.attach(&parameters.into(), arm_name, baseline, false)
     }
 
     /// Adds the trial that relative constraints compare with, under the name `baseline` unless another is given.
@@ -154,7 +169,7 @@ impl Client {
         parameters: impl Into<Parameterization>,
         arm_name: Option<&str>,
     ) -> Result<TrialIndex, Error> {
-        self.attach(&parameters.into(), Some(arm_name.unwrap_or("baseline")), true)
+        self.attach(&parameters.into(), Some(arm_name.unwrap_or("baseline")), true, true)
     }
 
     fn attach(
@@ -162,6 +177,7 @@ impl Client {
         parameters: &Parameterization,
         arm_name: Option<&str>,
         baseline: bool,
+        by_hand: bool,
     ) -> Result<TrialIndex, Error> {
         self.store()?.decide(|experiment| {
             let parameters = experiment.search_space.cast(parameters.clone())?;
@@ -169,7 +185,9 @@ impl Client {
             let name =
                 arm_name.map_or_else(|| experiment.arm_name(trial, &parameters), ToOwned::to_owned);
             let added = Event::TrialAttached { trial, arm: Arm { name, parameters }, baseline };
-            Ok((handed_out(experiment, trial, added).into(), trial))
+            let events =
+                if by_hand { handed_out(experiment, trial, added).into() } else { vec![added] };
+            Ok((events, trial))
         })
     }
 

@@ -53,10 +53,15 @@ pub struct OrchestratorOptions {
     pub seconds_between_polls_backoff_factor: f64,
     /// The longest pause between two polls.
     pub max_seconds_between_polls: f64,
-    /// How often a call that fails for now is made in all before its trial fails. Between two attempts there is a pause
-    /// that grows as the one between polls does; at random, but the same for the same experiment, it is between a half
-    /// and the whole of that, so that trials that failed together are not tried again together.
+    /// How often a call that fails for now is made in all before its trial fails: 8 by default, which with the pauses in
+    /// between is more than a minute, the time that a service or a machine takes to start anew.
     pub max_attempts: u32,
+    /// The pause before the second attempt; each further one is twice as long. At random, but the same for the same
+    /// experiment, a pause is between a half and the whole of that, so that trials that failed together are not tried
+    /// again together.
+    pub init_seconds_between_retries: f64,
+    /// The longest pause between two attempts.
+    pub max_seconds_between_retries: f64,
     /// After how many seconds on the far side a trial has failed, counted from the moment at which its start was
     /// recorded; `None` waits for ever. What it gives later is still taken while the run goes on, marked as late, and
     /// no model sees it. The far side is not asked to stop it.
@@ -126,7 +131,9 @@ impl Default for OrchestratorOptions {
             init_seconds_between_polls: 0.1,
             seconds_between_polls_backoff_factor: 1.5,
             max_seconds_between_polls: 60.0,
-            max_attempts: 5,
+            max_attempts: 8,
+            init_seconds_between_retries: 1.0,
+            max_seconds_between_retries: 60.0,
             ttl_seconds_for_trials: None,
             max_runs_per_trial: 1,
             wait_for_running_trials: true,
@@ -168,6 +175,8 @@ impl OrchestratorOptions {
         for (option, seconds) in [
             ("init_seconds_between_polls", self.init_seconds_between_polls),
             ("max_seconds_between_polls", self.max_seconds_between_polls),
+            ("init_seconds_between_retries", self.init_seconds_between_retries),
+            ("max_seconds_between_retries", self.max_seconds_between_retries),
             ("min_seconds_between_launches", self.min_seconds_between_launches),
         ] {
             if !(seconds.is_finite() && (0.0..=86_400.0).contains(&seconds)) {
@@ -213,6 +222,8 @@ struct Stored {
     seconds_between_polls_backoff_factor: f64,
     max_seconds_between_polls: f64,
     max_attempts: u32,
+    init_seconds_between_retries: f64,
+    max_seconds_between_retries: f64,
     ttl_seconds_for_trials: Option<f64>,
     max_runs_per_trial: u32,
     wait_for_running_trials: bool,
@@ -240,6 +251,8 @@ impl Stored {
             seconds_between_polls_backoff_factor: options.seconds_between_polls_backoff_factor,
             max_seconds_between_polls: options.max_seconds_between_polls,
             max_attempts: options.max_attempts,
+            init_seconds_between_retries: options.init_seconds_between_retries,
+            max_seconds_between_retries: options.max_seconds_between_retries,
             ttl_seconds_for_trials: options.ttl_seconds_for_trials,
             max_runs_per_trial: options.max_runs_per_trial,
             wait_for_running_trials: options.wait_for_running_trials,
@@ -279,6 +292,8 @@ impl OrchestratorOptions {
             seconds_between_polls_backoff_factor: stored.seconds_between_polls_backoff_factor,
             max_seconds_between_polls: stored.max_seconds_between_polls,
             max_attempts: stored.max_attempts,
+            init_seconds_between_retries: stored.init_seconds_between_retries,
+            max_seconds_between_retries: stored.max_seconds_between_retries,
             ttl_seconds_for_trials: stored.ttl_seconds_for_trials,
             max_runs_per_trial: stored.max_runs_per_trial,
             wait_for_running_trials: stored.wait_for_running_trials,

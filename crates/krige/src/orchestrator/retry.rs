@@ -6,8 +6,8 @@ use krige_core::trial::TrialIndex;
 
 use super::options::OrchestratorOptions;
 
-/// The pause after so many failures of a trial's call: it grows as the pause between polls does, and is between a half and
-/// the whole of that.
+/// The pause after so many failures of a trial's call: it doubles with each, up to the longest, and is between a half and the
+/// whole of that.
 ///
 /// Trials that failed together are so tried again apart; and because the share follows from the experiment's seed, the trial
 /// and the number of failures alone, a run can be repeated. SplitMix64 (Steele, Lea & Flood 2014).
@@ -17,9 +17,9 @@ pub(crate) fn pause(
     trial: TrialIndex,
     failures: u32,
 ) -> Duration {
-    let factor = options.seconds_between_polls_backoff_factor.powi(failures as i32);
-    let whole =
-        (options.init_seconds_between_polls * factor).min(options.max_seconds_between_polls);
+    let factor = f64::from(failures.saturating_sub(1)).exp2();
+    let first = options.init_seconds_between_retries;
+    let whole = (first * factor).min(options.max_seconds_between_retries);
     let mut state = seed;
     for part in [trial as u64, u64::from(failures)] {
         state = mixed(state ^ part);
@@ -41,9 +41,8 @@ mod tests {
 
     fn seconds(seed: u64, trial: TrialIndex, failures: u32) -> f64 {
         let options = OrchestratorOptions {
-            init_seconds_between_polls: 1.0,
-            seconds_between_polls_backoff_factor: 2.0,
-            max_seconds_between_polls: 60.0,
+            init_seconds_between_retries: 1.0,
+            max_seconds_between_retries: 60.0,
             ..OrchestratorOptions::until(1, 1)
         };
         pause(&options, seed, trial, failures).as_secs_f64()
@@ -52,7 +51,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_the_longest_and_are_apart_and_the_same_again() {
         for failures in 1..40 {
-            let whole = f64::from(failures).exp2().min(60.0);
+            let whole = f64::from(failures - 1).exp2().min(60.0);
             let pauses: Vec<f64> = (0..100).map(|trial| seconds(7, trial, failures)).collect();
             assert!(pauses.iter().all(|&p| (whole / 2.0..=whole).contains(&p)), "{pauses:?}");
             let mean = pauses.iter().sum::<f64>() / 100.0;

@@ -403,6 +403,7 @@ fn a_run_leaves_a_trial_alone_that_somebody_has_in_hand() {
     client.configure_metric("y", MetadataMetric::new("y")).expect("stored");
     let options = OrchestratorOptions {
         init_seconds_between_polls: 0.0,
+        init_seconds_between_retries: 0.0,
         progress: Progress::Silent,
         ..OrchestratorOptions::trials(2, 1)
     };
@@ -410,4 +411,29 @@ fn a_run_leaves_a_trial_alone_that_somebody_has_in_hand() {
     assert_eq!((report.ended, report.finished), (EndReason::Done, 2));
     assert_eq!(status(&client, by_hand), TrialStatus::Running);
     client.complete_trial(by_hand, [("y", 0.5)]).expect("completed");
+}
+
+#[test]
+fn a_trial_that_is_queued_is_launched_by_the_next_run_before_any_is_proposed() {
+    let mut client = Client::in_memory().with_seed(3);
+    let config = ExperimentConfig::new("queued").parameter(Parameter::float("x", 0.0, 1.0));
+    client.configure_experiment(config).expect("configured");
+    client.configure_optimization("-y", &[]).expect("configured");
+    let square = |p: &Parameterization| Ok([("y", p.float("x")?.powi(2))]);
+    client.configure_runner(FunctionRunner::new(square)).expect("configured");
+    client.configure_metric("y", MetadataMetric::new("y")).expect("configured");
+    assert_eq!(client.queue_trial([("x", 0.25)], None, true).expect("queued"), 0);
+    assert_eq!(client.queue_trial([("x", 0.5)], Some("mine"), false).expect("queued"), 1);
+    client.queue_trial([("x", 7.0)], None, false).expect_err("outside of the search space");
+    let options = OrchestratorOptions {
+        progress: crate::Progress::Silent,
+        ..OrchestratorOptions::until(3, 1)
+    };
+    client.run_trials(options).expect("runs");
+    let experiment = client.experiment().expect("there");
+    assert_eq!(experiment.baseline, Some(0));
+    let arms: Vec<_> = experiment.trials.iter().map(|trial| trial.arm.name.as_str()).collect();
+    assert_eq!(arms, ["baseline", "mine", "2_0"]);
+    assert_eq!(experiment.trials[1].observation("y").map(|o| o.mean), Some(0.25));
+    assert_eq!(experiment.count_in(&[TrialStatus::Completed]), 3);
 }

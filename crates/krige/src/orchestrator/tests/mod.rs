@@ -115,6 +115,7 @@ fn begin(
 fn until(total: usize, parallelism: usize) -> OrchestratorOptions {
     OrchestratorOptions {
         init_seconds_between_polls: 0.0,
+        init_seconds_between_retries: 0.0,
         max_seconds_between_polls: 0.0,
         tolerated_trial_failure_rate: 1.0,
         progress: Progress::Silent,
