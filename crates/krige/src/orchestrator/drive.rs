@@ -82,7 +82,7 @@ pub struct Results<'a> {
     board: Board,
     elapsed: Elapsed,
     /// What the runner gave for launches that it accepted, and the journal was too busy to take.
-    unstored: Vec<(TrialIndex, Metadata)>,
+    unstored: Vec<(TrialRun, Metadata)>,
     /// Whether the journal was too busy at the last turn.
     busy: bool,
     /// Launches of which the intent is stored, and that go out in one call.
@@ -615,7 +615,7 @@ impl<'a> Results<'a> {
     fn keep(&mut self, outcome: Outcome) {
         let _kept_or_staged = match outcome {
             Outcome::Launched(run, Ok(metadata)) if self.is_staged(&run) => {
-                self.accepted(run.trial_index, metadata)
+                self.accepted(&run, metadata)
             }
             Outcome::Each(outcomes) => {
                 outcomes.into_iter().for_each(|outcome| self.keep(outcome));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use krige_core::trial::{Metadata, TrialEvent, TrialIndex, TrialRun, TrialState, TrialStatus};
+use krige_core::event::Event;
+use krige_core::trial::{Metadata, TrialEvent, TrialRun, TrialState};
 use krige_runner::{Found, RunnerError};
 
 use super::super::board::Retry;
@@ -22,7 +23,7 @@ impl Results<'_> {
             return Ok(());
         }
         match answer {
-            Ok(Found::Exists(metadata)) => self.accepted(trial, metadata),
+            Ok(Found::Exists(metadata)) => self.accepted(run, metadata),
             // Its launch is still out, and may come to something yet: it is looked for again.
             Ok(Found::Absent | Found::Unknown) if self.board.out.contains(run) => {
                 let failures = self.failures(trial);
@@ -60,7 +61,7 @@ impl Results<'_> {
         }
         let trial = run.trial_index;
         match answer {
-            Ok(metadata) => self.accepted(trial, metadata),
+            Ok(metadata) => self.accepted(run, metadata),
             Err(error) => {
                 // It may have been started all the same (an answer that was lost), so it is looked for first.
                 self.board.absent.remove(&trial);
@@ -109,8 +110,6 @@ impl Results<'_> {
     }
 
     /// Takes note that a launch has answered, in time or not; whether its trial still waits for that.
-    ///
-    /// What was started for a trial that has ended by now is stopped: nobody would look at it.
     fn launch_is_over(&mut self, run: &TrialRun, started: Option<&Metadata>) -> bool {
         if !self.board.out.remove(run) {
             self.board.calling.remove(&run.trial_index);
@@ -118,38 +117,57 @@ impl Results<'_> {
         if self.is_staged(run) {
             return true;
         }
-        let trial = self.store.experiment().trials.get(run.trial_index);
-        if let Some(metadata) = started
-            && trial.and_then(|trial| trial.state.launch()).is_none_or(|launch| launch.run != *run)
-        {
-            let reason =
-                "its trial ended before the runner answered that it was started".to_owned();
-            self.stop(run.clone(), metadata.clone(), reason);
+        if let Some(metadata) = started {
+            self.stop_what_nobody_awaits(run, metadata);
         }
         false
     }
 
-    pub(super) fn accepted(&mut self, trial: TrialIndex, metadata: Metadata) -> Result<(), Error> {
+    /// What was started for a trial that has ended by now is stopped: nobody would look at it.
+    fn stop_what_nobody_awaits(&mut self, run: &TrialRun, metadata: &Metadata) {
+        let trial = self.store.experiment().trials.get(run.trial_index);
+        if trial.and_then(|trial| trial.state.launch()).is_none_or(|launch| launch.run != *run) {
+            let reason =
+                "its trial ended before the runner answered that it was started".to_owned();
+            self.stop(run.clone(), metadata.clone(), reason);
+        }
+    }
+
+    pub(super) fn accepted(&mut self, run: &TrialRun, metadata: Metadata) -> Result<(), Error> {
+        let trial = run.trial_index;
         self.board.forget(trial);
         self.board.driven.insert(trial);
         self.board.running.insert(trial);
         self.something_happened();
-        let running = TrialEvent::Running { metadata: metadata.clone(), by_hand: false };
-        match self.change(trial, TrialStatus::Staged, running) {
+        let stored = self.lease.decide(self.store, |experiment| {
+            let state = &experiment.trial(trial)?.state;
+            if !matches!(state, TrialState::Staged { run: staged, .. } if staged == run) {
+                return Ok((Vec::new(), false));
+            }
+            let event = TrialEvent::Running { metadata: metadata.clone(), by_hand: false };
+            Ok((vec![Event::Trial { trial, event }], true))
+        });
+        match stored {
+            Ok(true) => Ok(()),
+            // Somebody ended the trial since this process last looked.
+            Ok(false) => {
+                self.stop_what_nobody_awaits(run, &metadata);
+                Ok(())
+            }
             Err(error) if is_busy(&error) => {
                 // It runs, and only we know as what; nobody is to look for it meanwhile.
                 self.board.calling.insert(trial);
-                self.unstored.push((trial, metadata));
+                self.unstored.push((run.clone(), metadata));
                 Err(error)
             }
-            other => other.map(drop),
+            Err(error) => Err(error),
         }
     }
 
     /// Stores what the journal was too busy for.
     pub(super) fn store_what_waits(&mut self) -> Result<(), Error> {
-        while let Some((trial, metadata)) = self.unstored.pop() {
-            self.accepted(trial, metadata)?;
+        while let Some((run, metadata)) = self.unstored.pop() {
+            self.accepted(&run, metadata)?;
         }
         Ok(())
     }

@@ -146,3 +146,61 @@ fn a_former_leader_starts_nothing_and_its_late_result_is_kept() {
     assert!(far_side.deployments().values().all(|&count| count == 1));
     assert_eq!(far_side.launched().len(), 3);
 }
+
+/// An experiment with candidates, as two processes have it open.
+fn begun(journal: &SharedJournal, candidates: usize) -> (ExperimentStore, ExperimentStore) {
+    let definition = ExperimentDefinition {
+        name: "e".into(),
+        description: None,
+        search_space: SearchSpace::new(vec![Parameter::float("x", 0.0, 1.0)], &[]).expect("one"),
+        seed: Some(1),
+    };
+    let mut store = ExperimentStore::create(journal.clone(), definition).expect("created");
+    let attached = |trial: TrialIndex| Event::TrialAttached {
+        trial,
+        arm: Arm { name: format!("{trial}_0"), parameters: [("x", trial as f64 / 4.0)].into() },
+        baseline: false,
+    };
+    store.record((0..candidates).map(attached)).expect("stored");
+    let elsewhere = ExperimentStore::open(journal.clone(), "e").expect("opened");
+    (store, elsewhere)
+}
+
+/// A run of candidates on the far side of that name.
+fn run<'a>(store: &'a mut ExperimentStore, name: &str, trials: usize) -> Results<'a> {
+    let runner: Arc<dyn IRunner> = Arc::new(ScriptedRunner::new(name));
+    let metric: Arc<dyn IMetric> = Arc::new(ScriptedMetric::new(name, "y"));
+    let metrics = IndexMap::from([("y".to_owned(), metric)]);
+    let options = OrchestratorOptions {
+        progress: crate::Progress::Silent,
+        ..OrchestratorOptions::until(trials, trials)
+    };
+    Results::start(store, runner, metrics, options, Reporter::of(crate::Progress::Silent))
+}
+
+/// The next answer of user code.
+fn answer(results: &mut Results<'_>) -> Outcome {
+    loop {
+        if let Some(outcome) = results.workers.outcome(PATIENCE) {
+            return outcome;
+        }
+    }
+}
+
+#[test]
+fn a_run_whose_trial_was_abandoned_since_the_last_look_is_stopped() {
+    let _far_side = FarSide::new("abandoned since", |_| Ok(Vec::new()), |_| Script::never_ends());
+    let journal = SharedJournal::new();
+    let (mut store, mut elsewhere) = begun(&journal, 1);
+    let mut results = run(&mut store, "abandoned since", 1);
+    assert!(results.lead().expect("no error"));
+    results.launch(0).expect("no error");
+    let launched = answer(&mut results);
+    let event = TrialEvent::Abandoned { reason: None };
+    elsewhere
+        .decide(|_| Ok((vec![Event::Trial { trial: 0, event: event.clone() }], ())))
+        .expect("stored");
+    results.take_in(launched).expect("no error");
+    assert_eq!(results.experiment().trials[0].status(), TrialStatus::Abandoned);
+    assert!(results.board.stops.contains_key(&0), "nobody would look at it");
+}
