@@ -465,6 +465,10 @@ impl<'a> Results<'a> {
             Ok(RunStatus::Completed) => {
                 self.board.retries.remove(&trial);
                 self.board.completed.insert(trial);
+                // It has ended before it could be stopped.
+                if self.board.cancelled.remove(&trial) {
+                    self.board.calling.remove(&trial);
+                }
             }
             Ok(RunStatus::Failed { reason }) => self.run_failed(trial, reason)?,
             Ok(RunStatus::Abandoned { reason }) => {

@@ -204,3 +204,30 @@ fn a_run_whose_trial_was_abandoned_since_the_last_look_is_stopped() {
     assert_eq!(results.experiment().trials[0].status(), TrialStatus::Abandoned);
     assert!(results.board.stops.contains_key(&0), "nobody would look at it");
 }
+
+#[test]
+fn what_has_completed_before_it_could_be_stopped_gives_its_result() {
+    let far_side = FarSide::new(
+        "completed before",
+        |_| Ok(vec![("y".to_owned(), 1.0)]),
+        |_| Script::default(),
+    );
+    let journal = SharedJournal::new();
+    let (mut store, _) = begun(&journal, 1);
+    let mut results = run(&mut store, "completed before", 1);
+    assert!(results.lead().expect("no error"));
+    results.launch(0).expect("no error");
+    let launched = answer(&mut results);
+    results.take_in(launched).expect("no error");
+    // A poll is under way when everything is to be stopped, and answers before the request to stop does.
+    results.options.stop.request();
+    results.options.stop.request();
+    results.cancel(0);
+    results.take_in(Outcome::Polled(vec![(0, Ok(RunStatus::Completed))])).expect("no error");
+    let told: Vec<_> =
+        (&mut results).map(|ended| ended.expect("no error").trial.status()).collect();
+    assert_eq!(told, [TrialStatus::Completed]);
+    drop(results);
+    assert_eq!(store.experiment().trials[0].observations.len(), 1);
+    assert_eq!(far_side.launched().len(), 1);
+}
