@@ -231,3 +231,32 @@ fn what_has_completed_before_it_could_be_stopped_gives_its_result() {
     assert_eq!(store.experiment().trials[0].observations.len(), 1);
     assert_eq!(far_side.launched().len(), 1);
 }
+
+#[test]
+fn a_trial_that_is_looked_for_while_another_leads_is_launched_when_this_one_leads_again() {
+    let far_side = FarSide::new("leads again", |_| Ok(Vec::new()), |_| Script::default());
+    let journal = SharedJournal::new();
+    let (mut store, mut elsewhere) = begun(&journal, 1);
+    let launching = TrialEvent::Launching { run: elsewhere.experiment().next_run(0) };
+    elsewhere.record([Event::Trial { trial: 0, event: launching }]).expect("stored");
+    let mut results = run(&mut store, "leads again", 1);
+    results.store.refresh().expect("read");
+    assert!(results.lead().expect("no error"));
+    results.execute(Command::Find(0)).expect("no error");
+    let found = answer(&mut results);
+    another_leads_and_dies(&mut results, &mut elsewhere);
+    results.take_in(found).expect("no error");
+    let commands = plan(results.experiment(), &results.options, &results.board, results.now());
+    assert_eq!(commands, [Command::Launch(0)]);
+    drop(results);
+    assert!(far_side.launched().is_empty());
+}
+
+/// The lease changes hands twice.
+fn another_leads_and_dies(results: &mut Results<'_>, elsewhere: &mut ExperimentStore) {
+    let led = Event::Led { leader: "another".into() };
+    elsewhere.decide(|_| Ok((vec![led.clone()], ()))).expect("stored");
+    results.store.refresh().expect("read");
+    assert!(!results.lead().expect("no error"), "another leads");
+    assert!(results.lead().expect("no error"), "its lease is free");
+}

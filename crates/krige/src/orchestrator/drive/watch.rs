@@ -33,11 +33,9 @@ impl Results<'_> {
             self.board.former_ending = false;
             self.tell_others()?;
             // A launch may have been interrupted with the process that led; what is under way here is answered for.
-            let calling = &self.board.calling;
-            self.overtaken.extend(calling);
+            self.overtaken.extend(&self.board.calling);
             let staged = self.store.experiment().trials_in(&[TrialStatus::Staged]);
-            self.board.inherited =
-                staged.map(|trial| trial.index).filter(|trial| !calling.contains(trial)).collect();
+            self.board.inherited = staged.map(|trial| trial.index).collect();
             let running = self.store.experiment().trials_in(&[TrialStatus::Running]);
             let ours = running.filter(|t| t.state.launch().is_some_and(|launch| !launch.by_hand));
             self.board.running = ours.map(|trial| trial.index).collect();
