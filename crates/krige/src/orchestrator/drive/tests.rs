@@ -260,3 +260,21 @@ fn another_leads_and_dies(results: &mut Results<'_>, elsewhere: &mut ExperimentS
     assert!(!results.lead().expect("no error"), "another leads");
     assert!(results.lead().expect("no error"), "its lease is free");
 }
+
+#[test]
+fn launches_that_wait_to_go_out_together_do_not_when_another_has_led_since() {
+    let far_side = FarSide::new("batch", |_| Ok(Vec::new()), |_| Script::default());
+    let journal = SharedJournal::new();
+    let (mut store, mut elsewhere) = begun(&journal, 1);
+    let mut results = run(&mut store, "batch", 1);
+    results.options.run_trials_in_batches = true;
+    assert!(results.lead().expect("no error"));
+    results.launch(0).expect("no error");
+    another_leads_and_dies(&mut results, &mut elsewhere);
+    // The other may have launched it: it is looked for.
+    assert!(results.batch.is_empty());
+    let commands = plan(results.experiment(), &results.options, &results.board, results.now());
+    assert_eq!(commands, [Command::Find(0)]);
+    drop(results);
+    assert!(far_side.launched().is_empty());
+}

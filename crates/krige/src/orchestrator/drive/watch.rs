@@ -29,6 +29,12 @@ impl Results<'_> {
             }
         }
         let standing = self.lease.look(self.store)?;
+        if standing == Standing::Watches {
+            // Whoever leads looks for what was not launched, so to launch it later would be to start it twice.
+            for (run, _) in self.batch.drain(..) {
+                self.board.calling.remove(&run.trial_index);
+            }
+        }
         if standing == Standing::Begins {
             self.board.former_ending = false;
             self.tell_others()?;
