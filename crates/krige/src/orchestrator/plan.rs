@@ -158,7 +158,7 @@ pub(crate) fn plan(
     commands.extend(candidates.iter().take(launched).map(|&trial| Command::Launch(trial)));
     under_way += taken;
     let left = left_to_propose(experiment, options, board);
-    let wanted = (slots + options.suggestions_ahead).saturating_sub(candidates.len());
+    let wanted = slots.saturating_add(options.suggestions_ahead).saturating_sub(candidates.len());
     let mut proposable = wanted.min(left);
     if slots < options.min_free_slots.min(parallelism) && options.suggestions_ahead == 0 {
         proposable = 0;

@@ -277,6 +277,13 @@ fn suggestions_are_made_ahead_of_free_slots_where_that_is_asked_for() {
 }
 
 #[test]
+fn any_number_of_slots_and_suggestions_is_no_obstacle() {
+    let endless = OrchestratorOptions { suggestions_ahead: 2, ..options() };
+    let endless = OrchestratorOptions { max_pending_trials: usize::MAX, ..endless };
+    check(&[], &endless, &Board::default(), &[Command::Propose(10)]);
+}
+
+#[test]
 fn the_timeout_leaves_whatever_is_under_way() {
     let timeout = |timeout| OrchestratorOptions { timeout: Some(timeout), ..options() };
     check(&[Running, Candidate], &timeout(NOW), &Board::default(), &finish(Finish::TimedOut));
