@@ -44,7 +44,7 @@ pub(crate) enum Outcome {
     /// A poll of several trials has not answered in time; any of them may be the cause.
     NotPolled(Vec<TrialIndex>),
     Fetched(TrialIndex, Fetched),
-    Progressed(TrialIndex, Fetched),
+    Progressed(TrialRun, Fetched),
     Stopped(TrialIndex, Result<Stopped, RunnerError>),
 }
 

@@ -407,7 +407,7 @@ impl<'a> Results<'a> {
             }
             Outcome::Stopped(trial, answer) => self.stopped(trial, answer),
             Outcome::Polled(answers) => self.polled(answers),
-            Outcome::Progressed(trial, answers) => self.progressed(trial, answers),
+            Outcome::Progressed(run, answers) => self.progressed(&run, answers),
             Outcome::Fetched(trial, answers) => {
                 self.board.calling.remove(&trial);
                 self.fetched(trial, answers)

@@ -224,7 +224,7 @@ impl Shared {
                 let fetched = available
                     .map(|(name, m)| (name.clone(), calls::fetch(&**m, &run, &metadata)))
                     .collect();
-                Outcome::Progressed(run.trial_index, fetched)
+                Outcome::Progressed(run, fetched)
             }
             Call::Fetch(run, metadata) => {
                 for (name, metric) in &self.metrics {
@@ -268,7 +268,7 @@ fn no_answer(
         },
         Call::PollOne(run, _) => Outcome::PolledOne(run.trial_index, Err(error())),
         Call::Stop(run, ..) => Outcome::Stopped(run.trial_index, Err(error())),
-        Call::Progress(run, _) => Outcome::Progressed(run.trial_index, Vec::new()),
+        Call::Progress(run, _) => Outcome::Progressed(run, Vec::new()),
         Call::Fetch(run, _) => {
             let mut fetched = under_way.fetched;
             // The metrics after the one that blocks wait for another attempt.

@@ -2,7 +2,7 @@
 
 use krige_core::event::Event;
 use krige_core::observation::Observation;
-use krige_core::trial::{TrialEvent, TrialIndex, TrialStatus};
+use krige_core::trial::{TrialEvent, TrialIndex, TrialRun, TrialStatus};
 use krige_runner::Measurement;
 
 use super::super::calls::{Call, Fetched};
@@ -53,7 +53,8 @@ impl Results<'_> {
     }
 
     /// Takes in what a running trial has measured so far, and stops it where it is not worth its time.
-    pub(super) fn progressed(&mut self, trial: TrialIndex, answers: Fetched) -> Result<(), Error> {
+    pub(super) fn progressed(&mut self, run: &TrialRun, answers: Fetched) -> Result<(), Error> {
+        let trial = run.trial_index;
         self.board.watching.remove(&trial);
         // What fails now is fetched again with the next poll, and told at the end.
         let measured = answers.into_iter().filter_map(|(metric, answer)| {
@@ -64,7 +65,8 @@ impl Results<'_> {
         let measured: Vec<Observation> = measured.collect();
         let reason = self.lease.decide(self.store, |experiment| {
             let known = experiment.trial(trial)?;
-            if known.status() != TrialStatus::Running {
+            let is_its = known.state.launch().is_some_and(|launch| launch.run == *run);
+            if known.status() != TrialStatus::Running || !is_its {
                 return Ok((Vec::new(), None));
             }
             let news = measured.iter().filter(|o| !known.observations.contains(*o));

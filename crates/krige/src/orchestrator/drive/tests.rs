@@ -5,6 +5,7 @@ use krige_core::search_space::{Parameter, SearchSpace};
 use krige_core::trial::Arm;
 use krige_testkit::{FarSide, Script, ScriptedMetric, ScriptedRunner, SharedJournal};
 
+use krige_core::stopping::EarlyStopping;
 use krige_testkit::{Answer, Fetch, ManualClock};
 
 use super::*;
@@ -277,4 +278,46 @@ fn launches_that_wait_to_go_out_together_do_not_when_another_has_led_since() {
     assert_eq!(commands, [Command::Find(0)]);
     drop(results);
     assert!(far_side.launched().is_empty());
+}
+
+/// From progression 3 on, whatever is less than 0.5 is stopped.
+fn stop_below_half(store: &mut ExperimentStore) {
+    let early = EarlyStopping::Threshold { metric: None, threshold: 0.5, min_progression: 3.0 };
+    let optimization = OptimizationConfig::parse("y", &[]).expect("an objective");
+    store
+        .decide(|_| {
+            let optimized = Event::OptimizationConfigured { optimization: optimization.clone() };
+            let early = Some(early.clone());
+            Ok((vec![optimized, Event::StoppingConfigured { early, global: None }], ()))
+        })
+        .expect("stored");
+}
+
+/// Launches trial 0; its run.
+fn launched(results: &mut Results<'_>) -> Result<TrialRun, Error> {
+    assert!(results.lead()?);
+    results.launch(0)?;
+    let launched = answer(results);
+    results.take_in(launched)?;
+    Ok(results.running(0).expect("it runs").0)
+}
+
+#[test]
+fn what_a_former_run_of_a_trial_measured_is_not_taken_for_the_present_one() {
+    let _far_side = FarSide::new("former run", |_| Ok(Vec::new()), |_| Script::never_ends());
+    let journal = SharedJournal::new();
+    let (mut store, _) = begun(&journal, 1);
+    stop_below_half(&mut store);
+    let mut results = run(&mut store, "former run", 1);
+    results.options.max_runs_per_trial = 2;
+    let former = launched(&mut results).expect("no error");
+    results.run_failed(0, "preempted".into()).expect("no error");
+    let present = launched(&mut results).expect("no error");
+    assert_eq!((former.attempt, present.attempt), (1, 2));
+    let measured = || vec![("y".to_owned(), Ok(Measurement::from(0.1).at(4.0)))];
+    results.take_in(Outcome::Progressed(former, measured())).expect("no error");
+    let trial = &results.experiment().trials[0];
+    assert_eq!((trial.status(), trial.observations.len()), (TrialStatus::Running, 0));
+    results.take_in(Outcome::Progressed(present, measured())).expect("no error");
+    assert_eq!(results.experiment().trials[0].status(), TrialStatus::EarlyStopped);
 }
