@@ -79,9 +79,12 @@ impl Results<'_> {
         })?;
         let experiment = self.store.experiment();
         if let Some(reason) = reason.and_then(|rule| rule.verdict(experiment, trial)) {
-            self.stop_on_far_side(trial, &reason);
             self.something_happened();
-            self.end(trial, TrialEvent::EarlyStopped { reason: Some(reason) })?;
+            self.end(trial, TrialEvent::EarlyStopped { reason: Some(reason.clone()) })?;
+            // What was not stored did not happen: a run that only the far side stopped would be one that failed.
+            if self.store.experiment().trial(trial)?.status() == TrialStatus::EarlyStopped {
+                self.stop_on_far_side(trial, &reason);
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use krige_core::trial::Arm;
 use krige_testkit::{FarSide, Script, ScriptedMetric, ScriptedRunner, SharedJournal};
 
 use krige_core::stopping::EarlyStopping;
-use krige_testkit::{Answer, Fetch, ManualClock};
+use krige_testkit::{Answer, Fault, FaultyJournal, Fetch, ManualClock, Moment};
 
 use super::*;
 use crate::store::ExperimentDefinition;
@@ -300,6 +300,30 @@ fn launched(results: &mut Results<'_>) -> Result<TrialRun, Error> {
     let launched = answer(results);
     results.take_in(launched)?;
     Ok(results.running(0).expect("it runs").0)
+}
+
+#[test]
+fn a_trial_is_stopped_early_on_the_far_side_only_once_that_is_stored() {
+    let _far_side = FarSide::new("stored first", |_| Ok(Vec::new()), |_| Script::never_ends());
+    for operation in 1.. {
+        let journal = SharedJournal::new();
+        stop_below_half(&mut begun(&journal, 1).0);
+        let fault = Fault { operation, moment: Moment::Before, lasting: false };
+        let journal = FaultyJournal::new(journal, fault);
+        let operations = journal.operations();
+        let Ok(mut store) = ExperimentStore::open(journal, "e") else { continue };
+        let mut results = run(&mut store, "stored first", 1);
+        let Ok(run) = launched(&mut results) else { continue };
+        let measured = vec![("y".to_owned(), Ok(Measurement::from(0.1).at(4.0)))];
+        let taken = results.take_in(Outcome::Progressed(run, measured));
+        let stopped = results.board.stops.contains_key(&0);
+        let stored = results.experiment().trials[0].status() == TrialStatus::EarlyStopped;
+        assert_eq!(stopped, stored, "{operation}: {taken:?}");
+        if operations() < operation {
+            assert!(stored);
+            break;
+        }
+    }
 }
 
 #[test]
