@@ -65,6 +65,8 @@ pub(crate) struct Board {
     pub(crate) running: HashSet<TrialIndex>,
     /// Running trials whose metrics are being fetched while they run.
     pub(crate) watching: HashSet<TrialIndex>,
+    /// Of which state of the experiment a running trial was last found worth its time.
+    pub(crate) judged: HashMap<TrialIndex, u64>,
     /// What is wrong with the run's health, as of the last look.
     pub(crate) findings: Vec<Finding>,
 }
@@ -126,5 +128,6 @@ impl Board {
         self.awaited.remove(&trial);
         self.cancelled.remove(&trial);
         self.unstoppable.remove(&trial);
+        self.judged.remove(&trial);
     }
 }

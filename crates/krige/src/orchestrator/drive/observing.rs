@@ -63,7 +63,7 @@ impl Results<'_> {
             (progression.is_some() && observation.check().is_ok()).then_some(observation)
         });
         let measured: Vec<Observation> = measured.collect();
-        let reason = self.lease.decide(self.store, |experiment| {
+        let rule = self.lease.decide(self.store, |experiment| {
             let known = experiment.trial(trial)?;
             let is_its = known.state.launch().is_some_and(|launch| launch.run == *run);
             if known.status() != TrialStatus::Running || !is_its {
@@ -71,20 +71,27 @@ impl Results<'_> {
             }
             let news = measured.iter().filter(|o| !known.observations.contains(*o));
             let observations: Vec<Observation> = news.cloned().collect();
-            if observations.is_empty() {
-                return Ok((Vec::new(), None));
+            let mut events = Vec::new();
+            if !observations.is_empty() {
+                events.push(Event::ObservationsAttached { trial, observations, late: false });
             }
-            let attached = Event::ObservationsAttached { trial, observations, late: false };
-            Ok((vec![attached], experiment.early_stopping.clone()))
+            Ok((events, experiment.early_stopping.clone()))
         })?;
+        let Some(rule) = rule else { return Ok(()) };
+        // Without news of its own too: the others may have become better, and a former leader may have died before it asked.
         let experiment = self.store.experiment();
-        if let Some(reason) = reason.and_then(|rule| rule.verdict(experiment, trial)) {
-            self.something_happened();
-            self.end(trial, TrialEvent::EarlyStopped { reason: Some(reason.clone()) })?;
-            // What was not stored did not happen: a run that only the far side stopped would be one that failed.
-            if self.store.experiment().trial(trial)?.status() == TrialStatus::EarlyStopped {
-                self.stop_on_far_side(trial, &reason);
-            }
+        if self.board.judged.get(&trial) == Some(&experiment.sequence) {
+            return Ok(());
+        }
+        let Some(reason) = rule.verdict(experiment, trial) else {
+            self.board.judged.insert(trial, experiment.sequence);
+            return Ok(());
+        };
+        self.something_happened();
+        self.end(trial, TrialEvent::EarlyStopped { reason: Some(reason.clone()) })?;
+        // What was not stored did not happen: a run that only the far side stopped would be one that failed.
+        if self.store.experiment().trial(trial)?.status() == TrialStatus::EarlyStopped {
+            self.stop_on_far_side(trial, &reason);
         }
         Ok(())
     }

@@ -303,6 +303,24 @@ fn launched(results: &mut Results<'_>) -> Result<TrialRun, Error> {
 }
 
 #[test]
+fn a_trial_is_judged_by_what_a_former_leader_stored_and_by_what_the_others_did() {
+    let _far_side = FarSide::new("judged", |_| Ok(Vec::new()), |_| Script::never_ends());
+    let journal = SharedJournal::new();
+    let (mut store, mut elsewhere) = begun(&journal, 1);
+    stop_below_half(&mut store);
+    let mut results = run(&mut store, "judged", 1);
+    let run = launched(&mut results).expect("no error");
+    // As if the process had died between the value and the verdict.
+    let observations = vec![Observation::new("y", 0.1).at(4.0)];
+    let attached = Event::ObservationsAttached { trial: 0, observations, late: false };
+    elsewhere.decide(|_| Ok((vec![attached.clone()], ()))).expect("stored");
+    let measured = vec![("y".to_owned(), Ok(Measurement::from(0.1).at(4.0)))];
+    results.take_in(Outcome::Progressed(run, measured)).expect("no error");
+    assert_eq!(results.experiment().trials[0].status(), TrialStatus::EarlyStopped);
+    assert!(results.board.stops.contains_key(&0));
+}
+
+#[test]
 fn a_trial_is_stopped_early_on_the_far_side_only_once_that_is_stored() {
     let _far_side = FarSide::new("stored first", |_| Ok(Vec::new()), |_| Script::never_ends());
     for operation in 1.. {
