@@ -2,7 +2,8 @@
 //!
 //! A call that takes longer than it may is given up: what waits for it is told so, and a new thread takes the place of
 //! the one that blocks, so that it delays nobody else. Its answer, should it still come, is passed on if it is that of a
-//! launch, because then there is a run; any other is asked for again, and the late one is dropped.
+//! launch, because then there is a run, or what a running trial has measured, which nobody waits for; any other is asked for
+//! again, and the late one is dropped.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -128,7 +129,7 @@ impl Workers {
         };
         for call in overdue {
             self.add_thread();
-            self.given_up.push(no_answer(call, &self.shared.metrics, timeout));
+            self.given_up.extend(no_answer(call, &self.shared.metrics, timeout));
         }
     }
 
@@ -168,16 +169,17 @@ impl Answer {
     /// What came, unless it came too late to matter.
     fn worth_taking(self) -> Option<Outcome> {
         match &self.outcome {
-            Outcome::Launched(..) | Outcome::Full(_) | Outcome::Doubtful(..) | Outcome::Each(_) => {
-                Some(self.outcome)
-            }
+            Outcome::Launched(..)
+            | Outcome::Full(_)
+            | Outcome::Doubtful(..)
+            | Outcome::Each(_)
+            | Outcome::Progressed(..) => Some(self.outcome),
             Outcome::Found(..)
             | Outcome::Awaited(_)
             | Outcome::Polled(_)
             | Outcome::PolledOne(..)
             | Outcome::NotPolled(_)
             | Outcome::Fetched(..)
-            | Outcome::Progressed(..)
             | Outcome::Stopped(..) => (!self.late).then_some(self.outcome),
         }
     }
@@ -249,14 +251,14 @@ impl Shared {
     }
 }
 
-/// What is said of a call that has not answered in time.
+/// What is said of a call that has not answered in time; nothing of one that nobody waits for.
 fn no_answer(
     under_way: UnderWay,
     metrics: &IndexMap<String, Arc<dyn IMetric>>,
     timeout: Duration,
-) -> Outcome {
+) -> Option<Outcome> {
     let error = || RunnerError::transient(NoAnswer(timeout));
-    match under_way.call {
+    Some(match under_way.call {
         Call::Find(run) => Outcome::Found(run, Err(error())),
         Call::Launch(run, _) => Outcome::Awaited(run),
         Call::LaunchMany(runs) => {
@@ -268,7 +270,8 @@ fn no_answer(
         },
         Call::PollOne(run, _) => Outcome::PolledOne(run.trial_index, Err(error())),
         Call::Stop(run, ..) => Outcome::Stopped(run.trial_index, Err(error())),
-        Call::Progress(run, _) => Outcome::Progressed(run, Vec::new()),
+        // It is not asked for again before it has answered, so that it takes one thread for good, and not one each time.
+        Call::Progress(..) => return None,
         Call::Fetch(run, _) => {
             let mut fetched = under_way.fetched;
             // The metrics after the one that blocks wait for another attempt.
@@ -278,5 +281,5 @@ fn no_answer(
             }
             Outcome::Fetched(run.trial_index, fetched)
         }
-    }
+    })
 }

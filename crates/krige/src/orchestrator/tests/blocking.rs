@@ -1,5 +1,6 @@
 //! Calls that do not come back, or too late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use krige_core::trial::Metadata;
@@ -310,6 +311,51 @@ fn a_run_that_is_started_when_its_trial_has_ended_is_stopped() {
     assert_eq!(statuses(store.experiment()), [TrialStatus::Abandoned, TrialStatus::Completed]);
     let reason = "its trial ended before the runner answered that it was started";
     assert_eq!(*reasons.lock().expect("no panic"), [(0, reason.to_owned())]);
+}
+
+#[test]
+fn a_curve_whose_metric_blocks_takes_one_thread_however_long_it_does() {
+    let stage = Stage::new();
+    let (gate, blocked, polls) = (Gate::default(), Counts::default(), Counts::default());
+    let opened = Arc::<AtomicBool>::default();
+    let strings = Strings {
+        fetch: {
+            let (gate, blocked, opened) = (gate.clone(), blocked.clone(), Arc::clone(&opened));
+            Arc::new(move |run| {
+                if run.trial_index == 0 && !opened.load(Ordering::SeqCst) {
+                    blocked.count(&run);
+                    gate.pass();
+                }
+                Ok(0.0.into())
+            })
+        },
+        // At each poll of trial 1, which is after that of trial 0, time passes.
+        poll: {
+            let (time, gate, opened) = (stage.time.clone(), gate.clone(), Arc::clone(&opened));
+            Arc::new(move |run| {
+                if run.trial_index == 1 && !opened.load(Ordering::SeqCst) {
+                    time.pass(100);
+                    if polls.count(&run) == 40 {
+                        opened.store(true, Ordering::SeqCst);
+                        gate.open();
+                    }
+                    return Ok(RunStatus::Running);
+                }
+                Ok(if opened.load(Ordering::SeqCst) {
+                    RunStatus::Completed
+                } else {
+                    RunStatus::Running
+                })
+            })
+        },
+        watched: true,
+        ..Strings::default()
+    };
+    let mut store = stage.begin();
+    let results = stage.results(&mut store, strings, &[], until(2, 2));
+    results.for_each(|result| drop(result.expect("no error")));
+    assert_eq!(statuses(store.experiment()), [TrialStatus::Completed; 2]);
+    assert_eq!(blocked.of(0..1), [1]);
 }
 
 #[test]
