@@ -10,9 +10,14 @@ use rusqlite::{ErrorCode, ffi};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Defect {
     #[error(
-        "the file is damaged: go on with a copy of it, or save what can be read with `SqliteJournal::salvage` or `sqlite3 FILE .recover`"
+        "the file is damaged{}: go on with a copy of it, or save what can be read with `SqliteJournal::salvage` or `sqlite3 FILE .recover`",
+        first(readable.as_ref())
     )]
-    Corrupt(#[source] rusqlite::Error),
+    Corrupt {
+        /// An experiment, and how many of its records can be read from its first on, where that is known.
+        readable: Option<(String, u64)>,
+        source: rusqlite::Error,
+    },
     #[error(
         "expected record {expected} of experiment `{experiment}`, found record {found}: rows were removed; go on with a copy of the file"
     )]
@@ -21,6 +26,13 @@ pub(crate) enum Defect {
         "record {sequence} ({kind}) would not be read back as it is: expected finite numbers only; nothing was stored"
     )]
     Unreadable { sequence: u64, kind: String },
+}
+
+fn first(readable: Option<&(String, u64)>) -> String {
+    let said = readable.map(|(experiment, count)| {
+        format!(" (records 1 to {count} of experiment `{experiment}` can be read)")
+    });
+    said.unwrap_or_default()
 }
 
 /// The journal's error for one of SQLite's.
@@ -44,9 +56,10 @@ pub(crate) fn from_sqlite(path: &Path, error: rusqlite::Error) -> JournalError {
         Some(ErrorCode::NotADatabase) => {
             JournalError::NotAJournal { location, detail: "it is not an SQLite file".into() }
         }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            JournalError::Medium { location, source: Defect::Corrupt(error).into() }
-        }
+        Some(ErrorCode::DatabaseCorrupt) => JournalError::Medium {
+            location,
+            source: Defect::Corrupt { readable: None, source: error }.into(),
+        },
         _ => JournalError::Medium { location, source: error.into() },
     }
 }

@@ -92,6 +92,19 @@ impl SqliteJournal {
             .prepare_cached("SELECT 1 FROM event WHERE experiment = ?1 LIMIT 1")?
             .exists([experiment])
     }
+
+    /// The error of a read; where the file is damaged, with what of the experiment can be read all the same.
+    fn unread(&self, experiment: &str, error: rusqlite::Error) -> JournalError {
+        if error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) {
+            return from_sqlite(&self.path, error);
+        }
+        let count = readable(&self.connection, experiment).unwrap_or(0);
+        let readable = (count > 0).then(|| (experiment.to_owned(), count));
+        JournalError::Medium {
+            location: self.location(),
+            source: Defect::Corrupt { readable, source: error }.into(),
+        }
+    }
 }
 
 /// Refuses the path that names nothing.
@@ -153,7 +166,8 @@ impl Journal for SqliteJournal {
 
     fn read(&mut self, experiment: &str, after: u64) -> Result<Vec<Record>, JournalError> {
         let failed = |error| from_sqlite(&self.path, error);
-        let rows = rows(&self.connection, experiment, after).map_err(failed)?;
+        let rows = rows(&self.connection, experiment, after)
+            .map_err(|error| self.unread(experiment, error))?;
         if rows.is_empty() && !self.has(experiment).map_err(failed)? {
             return Err(JournalError::NotFound {
                 experiment: experiment.to_owned(),
@@ -310,21 +324,32 @@ impl Row {
     }
 }
 
+/// The rows of an experiment after one, in order.
+const ROWS: &str = "SELECT sequence, at, body FROM event \
+                    WHERE experiment = ?1 AND sequence > ?2 ORDER BY sequence";
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+        at: row.get(1)?,
+        body: row.get_ref(2)?.as_bytes()?.to_vec(),
+    })
+}
+
 fn rows(connection: &Connection, experiment: &str, after: u64) -> rusqlite::Result<Vec<Row>> {
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    connection
-        .prepare_cached(
-            "SELECT sequence, at, body FROM event \
-             WHERE experiment = ?1 AND sequence > ?2 ORDER BY sequence",
-        )?
-        .query_map(params![experiment, after], |row| {
-            Ok(Row {
-                sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                at: row.get(1)?,
-                body: row.get_ref(2)?.as_bytes()?.to_vec(),
-            })
-        })?
-        .collect()
+    connection.prepare_cached(ROWS)?.query_map(params![experiment, after], row)?.collect()
+}
+
+/// How many of an experiment's records can be read one after another, from the first on.
+fn readable(connection: &Connection, experiment: &str) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached(ROWS)?;
+    let rows = statement.query_map(params![experiment, 0], row)?;
+    let sound = (1..).zip(rows).map_while(|(place, row)| {
+        let row = row.ok().filter(|row| row.sequence == place)?;
+        row.into_record().ok()
+    });
+    Ok(sound.count() as u64)
 }
 
 #[cfg(test)]

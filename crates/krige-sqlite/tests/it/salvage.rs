@@ -1,6 +1,6 @@
 //! Every page of a file is damaged in turn: what was stored before the damage is saved, and nothing is made up.
 
-use krige_core::journal::Journal;
+use krige_core::journal::{Journal, JournalError};
 use krige_sqlite::{Salvaged, SqliteJournal};
 
 use crate::record;
@@ -27,7 +27,7 @@ fn what_is_before_a_damaged_page_is_saved() {
     drop(journal);
 
     let bytes = std::fs::read(&file).expect("read");
-    let (mut in_part, mut all) = (0, 0);
+    let (mut in_part, mut all, mut said) = (0, 0, 0);
     for page in 1..bytes.len() / PAGE {
         let mut damaged = bytes.clone();
         damaged[page * PAGE..(page + 1) * PAGE].fill(0x55);
@@ -47,6 +47,10 @@ fn what_is_before_a_damaged_page_is_saved() {
         } else if length < 200 {
             let error = journal.read("e", 0).expect_err("it is damaged");
             assert!(format!("{error:?}").contains("Corrupt"), "page {page}: {error:?}");
+            if let Some(readable) = readable(&error) {
+                assert!((1..=of_e.saved).contains(&readable), "page {page}: {error:?}");
+                said += usize::from(readable == of_e.saved);
+            }
             in_part += 1;
         }
         // It goes on from there.
@@ -54,4 +58,15 @@ fn what_is_before_a_damaged_page_is_saved() {
     }
     assert!(all > 2, "damage to indices alone costs nothing: {all}");
     assert!(in_part > 2, "damage to the table leaves what is before it: {in_part}");
+    assert!(said > 2, "the error says how much can be read: {said} of {in_part}");
+}
+
+/// How many records of `e` can be read, as far as the error says.
+fn readable(error: &JournalError) -> Option<u64> {
+    let JournalError::Medium { source, .. } = error else { panic!("{error:?}") };
+    let text = source.to_string();
+    let (_, text) = text.split_once("(records 1 to ")?;
+    let (count, text) = text.split_once(' ').expect("a number");
+    assert!(text.starts_with("of experiment `e` can be read): "), "{text}");
+    Some(count.parse().expect("a number"))
 }
