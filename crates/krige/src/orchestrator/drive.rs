@@ -686,6 +686,7 @@ impl Drop for Results<'_> {
         for outcome in self.workers.end() {
             self.keep(outcome);
         }
+        let _stored_or_staged = self.store_what_waits();
         self.lease.release(self.store);
     }
 }

@@ -111,6 +111,50 @@ fn a_journal_that_is_busy_at_any_moment_is_waited_for_and_nothing_is_lost() {
     }
 }
 
+/// A run that is left while its journal is busy for one operation; whether there were so many.
+fn leave(busy: u64) -> bool {
+    let stage = Stage::new();
+    drop(stage.begin());
+    let operations = Arc::<AtomicU64>::default();
+    let journal = Busy {
+        inner: stage.journal.clone(),
+        busy: busy..busy + 1,
+        operations: Arc::clone(&operations),
+    };
+    let launches = Counts::default();
+    let counted = launches.clone();
+    let strings = Strings {
+        launch: Arc::new(move |run| {
+            counted.count(&run);
+            Ok(Metadata::of("number", run.trial_index))
+        }),
+        poll: Arc::new(|_| Ok(krige_runner::RunStatus::Running)),
+        ..Strings::default()
+    };
+    let mut store = ExperimentStore::open(journal, "e").expect("opened before it is busy");
+    let mut results = stage.results(&mut store, strings, &[], until(1, 1));
+    while results.experiment().count_in(&[TrialStatus::Running]) == 0 {
+        if results.turn().is_err() {
+            break;
+        }
+    }
+    drop(results);
+    drop(store);
+    let store = ExperimentStore::open(stage.journal, "e").expect("opened");
+    let running = store.experiment().count_in(&[TrialStatus::Running]);
+    assert_eq!(launches.of(0..1), [running], "{busy}: what was started is known to run");
+    operations.load(Ordering::SeqCst) > busy
+}
+
+#[test]
+fn what_a_busy_journal_did_not_take_is_stored_when_the_run_is_left() {
+    let mut busy = 1;
+    while leave(busy) {
+        busy += 1;
+    }
+    assert!(busy > 8, "{busy}");
+}
+
 #[test]
 fn a_run_waits_for_a_busy_journal_by_itself() {
     let stage = Stage::new();
