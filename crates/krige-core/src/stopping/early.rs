@@ -14,7 +14,10 @@ use crate::trial::{TrialIndex, TrialStatus};
 /// completed or were stopped early; between two of them a trial's value is interpolated linearly. Outcome constraints do
 /// not matter.
 ///
-/// The default is Ax's: whatever is worse than the median of at least 5 curves is stopped, from progression 10 on.
+/// The default has Ax's numbers: whatever is worse than the median of at least 5 curves is stopped, from progression 10 on. But
+/// for one thing the percentile and the threshold decide as Ax's do: Ax stops nothing before `min_curves` trials (5 by default)
+/// have completed, and here the curves of trials that still run count as well, so that the first trials that run side by side can
+/// be stopped too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum EarlyStopping {
