@@ -34,7 +34,7 @@ impl Results<'_> {
             self.reporter.say(&format!("waiting for the journal: {error}"));
         }
         // The journal has waited already, but one of another make may not have.
-        std::thread::sleep(PATIENCE);
+        std::thread::park_timeout(PATIENCE);
         true
     }
 
