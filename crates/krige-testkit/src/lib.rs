@@ -5,6 +5,7 @@
 //!   [`ScriptedRunner`] and [`ScriptedMetric`] reach it by its name, as a resumed experiment does.
 //! - [`FaultyJournal`]: a journal that fails at its n-th operation; [`SharedJournal`]: one that several clients open.
 //! - [`ManualClock`]: time that passes when the test says so.
+//! - [`BlueskyStack`]: a real RE Manager and Tiled on loopback.
 //! - [`check_invariants`]: what holds of every journal, whatever happened to those who wrote it.
 //!
 //! ```
@@ -28,6 +29,7 @@
 //! assert_eq!(far_side.deployments()["krige-e-0-1"], 1);
 //! ```
 
+mod bluesky;
 mod clock;
 mod far_side;
 mod functions;
@@ -38,6 +40,7 @@ mod script;
 mod scripted;
 mod several;
 
+pub use bluesky::{BlueskyAddresses, BlueskyStack};
 pub use clock::ManualClock;
 pub use far_side::{FarSide, FarSideError};
 pub use functions::TestFunction;

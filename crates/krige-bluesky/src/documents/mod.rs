@@ -1,0 +1,1 @@
+//! The document stream of a RunEngine: start, descriptor, event, stop.

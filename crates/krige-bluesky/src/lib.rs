@@ -1,0 +1,11 @@
+//! krige on a Bluesky beamline: plans run by an RE Manager, data that land in Tiled.
+//!
+//! - [`manager`]: a client of the RE Manager (bluesky-queueserver), over 0MQ or HTTP.
+//! - [`tiled`]: a client of Tiled: metadata, search, columns, websocket.
+//! - [`documents`]: a subscriber of the document stream.
+//! - [`zmtp`]: what of 0MQ's wire protocol these need.
+
+pub mod documents;
+pub mod manager;
+pub mod tiled;
+pub mod zmtp;

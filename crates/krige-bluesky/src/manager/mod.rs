@@ -1,0 +1,1 @@
+//! A client of the RE Manager, the process that runs plans (bluesky-queueserver).

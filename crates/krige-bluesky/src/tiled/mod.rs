@@ -1,0 +1,1 @@
+//! A client of Tiled, the server that holds the data.

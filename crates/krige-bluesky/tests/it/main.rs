@@ -1,0 +1,5 @@
+//! The crate against a real stack: see `krige_testkit::BlueskyStack`.
+
+mod documents;
+mod manager;
+mod tiled;
