@@ -3,3 +3,4 @@
 mod documents;
 mod manager;
 mod tiled;
+mod zmtp;
