@@ -72,6 +72,24 @@ fn bombs_do_not_go_off() {
     }
 }
 
+#[test]
+fn programs_that_reach_too_far_are_refused() {
+    for program in [
+        &b"."[..],
+        b"N(.",
+        b"]](at.",
+        b"NN(\x86t.",
+        b"]NaN",
+        b"t.",
+        b"h\0.",
+        b"}Ns.",
+        b"NNs.",
+        b"]}NNs",
+    ] {
+        assert!(decode(program).is_err(), "{}", program.escape_ascii());
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

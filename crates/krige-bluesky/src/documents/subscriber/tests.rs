@@ -47,6 +47,7 @@ fn a_lost_connection_is_a_gap_and_bad_frames_are_none() {
         let mut stream = accept(&listener, b"lab ");
         publish(&mut stream, b"lab descriptor {}");
         closed.recv().unwrap();
+        listener
     });
     let format = DocumentFormat::Json;
     let mut stream =
@@ -69,8 +70,8 @@ fn a_lost_connection_is_a_gap_and_bad_frames_are_none() {
     assert_eq!(descriptor.name, DocumentName::Descriptor);
 
     close.send(()).unwrap();
-    publisher.join().unwrap();
-    // Nobody listens any more: no document, no gap, and the reason at hand.
+    // Nobody accepts any more: no document, no gap, and the reason at hand.
+    let _listener = publisher.join().unwrap();
     let soon = Instant::now() + Duration::from_millis(50);
     assert!(stream.receive(soon).unwrap().is_none());
     assert!(stream.trouble().is_some());
