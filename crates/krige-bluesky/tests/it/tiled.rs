@@ -1,11 +1,16 @@
-//! Live tests of `krige_bluesky::tiled`.
+//! Live tests of `krige_bluesky::tiled` and `krige_bluesky::metric`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use krige_bluesky::TiledMetric;
+use krige_bluesky::metadata::{CORRELATION, POINT_ID, POINTS, RUN_UIDS};
+use krige_bluesky::metric::{Reduce, register_reduction};
 use krige_bluesky::tiled::{
     Comparison, Query, Slice, StreamEvent, Structure, TiledClient, TiledError,
 };
+use krige_core::trial::{Metadata, TrialRun};
+use krige_runner::{IMetric, Measurement, MetricError, check_metric};
 use krige_testkit::BlueskyStack;
 use serde_json::{Value, json};
 
@@ -21,6 +26,16 @@ fn client(stack: &BlueskyStack) -> TiledClient {
     let tiled = TiledClient::new(&addresses.tiled_url).expect("an address");
     tiled.api_key(&addresses.tiled_api_key)
 }
+
+fn metric(stack: &BlueskyStack, data_key: &str) -> TiledMetric {
+    let key = std::env::var(KEY_VARIABLE).ok();
+    assert_eq!(key.as_ref(), Some(&stack.addresses().tiled_api_key), "{KEY_VARIABLE}");
+    let url = stack.addresses().tiled_url.clone();
+    TiledMetric { api_key_variable: KEY_VARIABLE.into(), ..TiledMetric::new(url, data_key) }
+}
+
+/// Cargo sets it: see `.cargo/config.toml`.
+const KEY_VARIABLE: &str = "KRIGE_TEST_TILED_KEY";
 
 /// A key that no other run has.
 fn fresh_key() -> String {
@@ -74,7 +89,7 @@ fn submit(stack: &BlueskyStack, plan: &str, points: &[(f64, f64)], sensors: &[&s
         .collect();
     let arguments = json!([suggestions, ["motor1", "motor2"], sensors]);
     let item =
-        json!({"item_type": "plan", "name": plan, "args": arguments, "meta": {"krige_key": key}});
+        json!({"item_type": "plan", "name": plan, "args": arguments, "meta": {CORRELATION: key}});
     wait_for("an idle manager", idle);
     let reply: Value = ureq::post(format!("{}/api/queue/item/execute", addresses.http_url))
         .header("Authorization", &authorization)
@@ -96,6 +111,34 @@ fn runs(tiled: &TiledClient, key: &str, number: usize) -> Vec<String> {
         let ended = found.iter().filter(|run| !run.metadata.is_null()).count();
         (ended == number).then(|| found.into_iter().map(|run| run.id).collect())
     })
+}
+
+fn run() -> TrialRun {
+    TrialRun::new("tiled", 0, 1)
+}
+
+fn by_key(key: &str) -> Metadata {
+    Metadata::of(CORRELATION, key)
+}
+
+/// The value once it is there, or why there is none.
+#[track_caller]
+fn fetch(metric: &TiledMetric, metadata: &Metadata) -> Result<Measurement, MetricError> {
+    wait_for("a value or an error", || match metric.fetch(&run(), metadata) {
+        Err(MetricError::NotYet) => None,
+        answer => Some(answer),
+    })
+}
+
+#[track_caller]
+fn permanent(answer: Result<Measurement, MetricError>) -> String {
+    match answer {
+        Err(MetricError::Permanent(cause)) => match cause.source() {
+            Some(source) => format!("{cause}: {source}"),
+            None => cause.to_string(),
+        },
+        other => panic!("expected a permanent error, found {other:?}"),
+    }
 }
 
 #[test]
@@ -347,6 +390,7 @@ fn a_server_that_hangs_costs_the_time_out_and_one_that_is_gone_nothing() {
     stack.service("stop", "tiled");
     let asked = tiled.search("", &Query::new()).map(|_| ());
     let streamed = tiled.stream("", None).map(|_| ());
+    let measured = metric(&stack, "himmel_det").fetch(&run(), &by_key("any"));
     stack.service("start", "tiled");
     for answer in [asked, streamed] {
         let error = answer.expect_err("it is gone");
@@ -355,6 +399,7 @@ fn a_server_that_hangs_costs_the_time_out_and_one_that_is_gone_nothing() {
             "{error:?}"
         );
     }
+    assert!(matches!(measured, Err(MetricError::Transient(_))), "{measured:?}");
     works().expect("it works again");
     let end = Instant::now() + PATIENCE;
     let last = std::iter::from_fn(|| match stream.receive(end) {
@@ -363,4 +408,129 @@ fn a_server_that_hangs_costs_the_time_out_and_one_that_is_gone_nothing() {
     })
     .last();
     assert_eq!(last, Some(StreamEvent::Schema { family: "container".into() }));
+}
+
+#[test]
+fn a_metric_reads_its_trials_value() {
+    let stack = BlueskyStack::shared();
+    let key =
+        acquire(&stack, "default_acquire", &POINTS_OF_THREE[..1], &["himmel_det", "image_det"]);
+    let scalar = metric(&stack, "himmel_det");
+    let measured = check_metric(&scalar, &run(), &by_key(&key), pause);
+    assert_eq!(measured, Measurement::from(0.0));
+    // The spot's largest pixels are half a pixel away from its centre in both directions.
+    let largest = TiledMetric { reduce: Reduce::Max, ..metric(&stack, "image_det") };
+    let measured = check_metric(&largest, &run(), &by_key(&key), pause);
+    assert!((measured.mean - (-0.5f64 / 18.0).exp()).abs() < 1e-15, "{measured:?}");
+
+    let by_uid = Metadata::of(RUN_UIDS, runs(&client(&stack), &key, 1));
+    assert_eq!(check_metric(&scalar, &run(), &by_uid, pause), Measurement::from(0.0));
+    register_reduction("live", |values| {
+        assert_eq!(values.shape, [1, 24, 32]);
+        Ok((values.data.len() as f64, 0.5).into())
+    });
+    let custom = TiledMetric { reduce: Reduce::Custom("live".into()), ..largest };
+    let measured = check_metric(&custom, &run(), &by_uid, pause);
+    assert_eq!(measured, Measurement::from((768.0, 0.5)));
+}
+
+#[test]
+fn rows_of_one_trial_are_repeats_of_it() {
+    let stack = BlueskyStack::shared();
+    let key = acquire(&stack, "default_acquire", &POINTS_OF_THREE, &["himmel_det", "vec3_det"]);
+    let measured = check_metric(&metric(&stack, "himmel_det"), &run(), &by_key(&key), pause);
+    // numpy 2.4.6: [0, 170, 106]: mean(), std(ddof=1) / sqrt(3)
+    assert_eq!(measured.mean, 92.0);
+    assert!(
+        (measured.sem.expect("three rows") - 49.571_497_186_723_484).abs() < 1e-9,
+        "{measured:?}"
+    );
+    for (reduce, value) in [
+        (Reduce::Last, 106.0),
+        (Reduce::Min, 0.0),
+        (Reduce::Max, 170.0),
+        // Each event is [motor1, motor2, himmel_det].
+        (Reduce::Sum, 5.0 + 170.0 + 108.0),
+    ] {
+        let metric = TiledMetric { reduce, ..metric(&stack, "vec3_det") };
+        let measured = fetch(&metric, &by_key(&key)).expect("a value");
+        assert_eq!(measured, Measurement::from(value), "{metric:?}");
+    }
+}
+
+#[test]
+fn each_trial_of_a_batch_has_its_own_rows() {
+    let stack = BlueskyStack::shared();
+    let tiled = client(&stack);
+    for (plan, number) in
+        [("default_acquire", 1), ("reordered_acquire", 1), ("multi_run_acquire", 3)]
+    {
+        let key = acquire(&stack, plan, &POINTS_OF_THREE, &["himmel_det", "image_det"]);
+        let listed = Metadata::of(RUN_UIDS, runs(&tiled, &key, number));
+        for metadata in [by_key(&key), listed] {
+            for (id, value) in VALUES_OF_THREE.into_iter().enumerate() {
+                let metadata = metadata.clone().with(POINT_ID, id).with(POINTS, 3);
+                let measured = fetch(&metric(&stack, "himmel_det"), &metadata);
+                assert_eq!(measured.expect("a value"), Measurement::from(value), "{plan} {id}");
+            }
+        }
+        // The spot is in its own place on each image.
+        let spot = |values: &krige_bluesky::tiled::ArrayData| {
+            let largest = values.data.iter().copied().fold(0.0, f64::max);
+            let place =
+                values.data.iter().position(|value| *value == largest).expect("it is there");
+            Ok((place as f64).into())
+        };
+        register_reduction("spot", spot);
+        let image =
+            TiledMetric { reduce: Reduce::Custom("spot".into()), ..metric(&stack, "image_det") };
+        for (id, (x, y)) in POINTS_OF_THREE.into_iter().enumerate() {
+            let metadata = by_key(&key).with(POINT_ID, id).with(POINTS, 3);
+            let place = fetch(&image, &metadata).expect("a value").mean;
+            assert_eq!(place, (11.0 + y) * 32.0 + 15.0 + x, "{plan} {id}");
+        }
+    }
+}
+
+#[test]
+fn a_run_without_a_value_fails_the_trial_and_says_why() {
+    let stack = BlueskyStack::shared();
+    let himmel = metric(&stack, "himmel_det");
+    let key = acquire(&stack, "fail_mid_run", &POINTS_OF_THREE, &["himmel_det"]);
+    let said = permanent(fetch(&himmel, &by_key(&key)));
+    assert!(said.contains("`fail`: simulated failure after 1 points"), "{said}");
+
+    let key = acquire(&stack, "default_acquire", &POINTS_OF_THREE[..1], &["himmel_det", "nan_det"]);
+    let said = permanent(fetch(&metric(&stack, "nan_det"), &by_key(&key)));
+    assert!(
+        said.contains("data key `nan_det`") && said.contains("found NaN in event 1 of 1"),
+        "{said}"
+    );
+    let said = permanent(fetch(&metric(&stack, "nothing"), &by_key(&key)));
+    assert!(said.contains("`nothing`") && said.contains("`himmel_det`"), "{said}");
+    let baseline = TiledMetric { stream: "baseline".into(), ..himmel.clone() };
+    let said = permanent(fetch(&baseline, &by_key(&key)));
+    assert!(said.contains("`baseline`") && said.contains("primary"), "{said}");
+    let lost = TiledMetric { reduce: Reduce::Custom("lost".into()), ..himmel.clone() };
+    let said = permanent(fetch(&lost, &by_key(&key)));
+    assert!(said.contains("`lost`") && said.contains("register_reduction"), "{said}");
+
+    let no_key =
+        TiledMetric { api_key_variable: "KRIGE_TEST_NO_SUCH_KEY".into(), ..himmel.clone() };
+    let said = permanent(fetch(&no_key, &by_key(&key)));
+    assert!(said.contains("KRIGE_TEST_NO_SUCH_KEY is not set"), "{said}");
+    for nobody in [by_key("nobody"), Metadata::of(RUN_UIDS, json!(["nobody"]))] {
+        let answer = himmel.fetch(&run(), &nobody);
+        assert!(matches!(answer, Err(MetricError::NotYet)), "{answer:?}");
+    }
+}
+
+#[test]
+fn the_newest_run_of_a_key_counts() {
+    let stack = BlueskyStack::shared();
+    let key = acquire(&stack, "fail_mid_run", &POINTS_OF_THREE, &["himmel_det"]);
+    submit(&stack, "default_acquire", &POINTS_OF_THREE[1..2], &["himmel_det"], &key);
+    runs(&client(&stack), &key, 2);
+    let measured = fetch(&metric(&stack, "himmel_det"), &by_key(&key)).expect("a value");
+    assert_eq!(measured, Measurement::from(170.0));
 }
