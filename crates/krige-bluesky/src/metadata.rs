@@ -16,3 +16,6 @@ pub const POINTS: &str = "points";
 
 /// The key of the trial's run, or of its batch: text. The field of this name in the start document has the same.
 pub const CORRELATION: &str = "krige_key";
+
+/// The keys of all runs of the item, in the order of its points: a list of texts, in the start document too.
+pub const KEYS: &str = "krige_keys";

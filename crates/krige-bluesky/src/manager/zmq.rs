@@ -13,7 +13,8 @@ use super::transport::Transport;
 use crate::zmtp::{Phase, Requester, Security, ZmtpError};
 
 /// How requests and replies are written. Both sides must be set up alike: it is not negotiated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// As text; the manager's default.
     #[default]

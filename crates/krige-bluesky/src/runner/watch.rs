@@ -1,0 +1,261 @@
+//! From an item to the status of its trials, and what is done about what went wrong.
+
+use std::time::{Duration, Instant};
+
+use krige_core::trial::{Metadata, TrialRun};
+use krige_runner::{RunStatus, RunnerError, Stopped};
+use serde_json::Value;
+
+use super::launch::classified;
+use super::session::Stage;
+use super::submission::is_of_experiment;
+use super::verdict::{Look, Verdict};
+use super::{QueueserverRunner, Sharing};
+use crate::manager::{
+    Item, ItemRef, ManagerError, ManagerState, PauseOption, ReManager, RefusalKind, Status,
+};
+use crate::metadata::{CORRELATION, ITEM_UID, POINTS};
+use crate::tiled::{Query, TiledClient, TiledError};
+
+/// How long the data of an item may take to come, of which the manager has lost track: longer than Tiled lags behind the
+/// documents, and than the manager lags behind its worker.
+const LAG: Duration = Duration::from_secs(15);
+
+/// How long the manager must have lost track of an item before that is believed.
+const BELIEVED: Duration = Duration::from_secs(3);
+
+/// How long it may take to stop a plan: the next checkpoint is waited for.
+const STOPPING: Duration = Duration::from_secs(30);
+
+/// What the data say of an item.
+enum Data {
+    /// A run of it came to its end well, with all of its points.
+    Whole,
+    /// There is none, or not all of it.
+    Missing,
+}
+
+impl QueueserverRunner {
+    /// How some trials stand, by one look at the manager.
+    pub(super) fn poll(
+        &self,
+        runs: &[(TrialRun, Metadata)],
+    ) -> Vec<Result<RunStatus, RunnerError>> {
+        let Some((first, _)) = runs.first() else { return Vec::new() };
+        let looked = self
+            .session
+            .manager(&self.manager)
+            .map(|manager| self.session.look(&manager).map(|look| (manager, look)));
+        let (manager, look) = match looked {
+            Ok(Ok(look)) => look,
+            // Plans survive a restart of the manager; nothing is known, so nothing has changed.
+            Ok(Err(error)) if error.is_transient() && !self.is_impatient() => {
+                return runs.iter().map(|_| Ok(RunStatus::Running)).collect();
+            }
+            Ok(Err(error)) => {
+                let text = error.to_string();
+                return if error.is_transient() {
+                    runs.iter().map(|_| Err(RunnerError::transient(text.clone()))).collect()
+                } else {
+                    runs.iter().map(|_| Err(RunnerError::permanent(text.clone()))).collect()
+                };
+            }
+            Err(error) => {
+                let text = error.to_string();
+                return runs.iter().map(|_| Err(RunnerError::permanent(text.clone()))).collect();
+            }
+        };
+        let statuses: Vec<_> = runs
+            .iter()
+            .map(|(run, metadata)| self.judge(&manager, &look, run, metadata).map_err(classified))
+            .collect();
+        if self.remove_returned(&manager, &look, &first.key).is_ok()
+            && self.sharing == Sharing::Shared
+        {
+            // Tried again with the next poll.
+            let _started_later = self.start_if_ours(&manager, &first.key);
+        }
+        statuses
+    }
+
+    fn judge(
+        &self,
+        manager: &ReManager,
+        look: &Look,
+        run: &TrialRun,
+        metadata: &Metadata,
+    ) -> Result<RunStatus, ManagerError> {
+        let uid = metadata.text(ITEM_UID).unwrap_or_default();
+        let status = match look.verdict(uid) {
+            Verdict::Waits => RunStatus::Running,
+            Verdict::Runs => {
+                let ran = self.session.time_in(uid, Stage::Running).as_secs_f64();
+                if ran < self.plan_timeout_seconds {
+                    RunStatus::Running
+                } else {
+                    let limit = self.plan_timeout_seconds;
+                    self.end_of_lost(
+                        manager,
+                        run,
+                        metadata,
+                        &format!("the plan has been running for longer than {limit} s"),
+                    )?
+                }
+            }
+            Verdict::Completed => RunStatus::Completed,
+            Verdict::Failed(reason) => RunStatus::Failed { reason },
+            Verdict::TakenAway(reason) => RunStatus::Abandoned { reason },
+            Verdict::Lost(why) => {
+                let lost = self.session.time_in(uid, Stage::Lost);
+                match self.data(run, metadata) {
+                    _ if lost < BELIEVED => RunStatus::Running,
+                    Ok(Data::Whole) => {
+                        self.recover(manager)?;
+                        RunStatus::Completed
+                    }
+                    // The data may come yet, or Tiled may.
+                    Ok(Data::Missing) | Err(_) if self.tiled.is_some() && lost < LAG => {
+                        RunStatus::Running
+                    }
+                    Ok(Data::Missing) | Err(_) => self.end_of_lost(manager, run, metadata, why)?,
+                }
+            }
+        };
+        if status != RunStatus::Running {
+            self.session.forget(uid);
+        }
+        Ok(status)
+    }
+
+    /// Ends an item that nothing more is heard of.
+    fn end_of_lost(
+        &self,
+        manager: &ReManager,
+        run: &TrialRun,
+        metadata: &Metadata,
+        why: &str,
+    ) -> Result<RunStatus, ManagerError> {
+        self.recover(manager)?;
+        if let Ok(Data::Whole) = self.data(run, metadata) {
+            return Ok(RunStatus::Completed);
+        }
+        let looked = match &self.tiled {
+            Some(_) => "; Tiled does not have its whole data either",
+            None => "",
+        };
+        Ok(RunStatus::Failed { reason: format!("{why}{looked}") })
+    }
+
+    /// What Tiled has of an item.
+    fn data(&self, run: &TrialRun, metadata: &Metadata) -> Result<Data, TiledError> {
+        let Some(tiled) = &self.tiled else { return Ok(Data::Missing) };
+        let tiled: TiledClient = tiled.client()?;
+        let key = metadata.text(CORRELATION).unwrap_or(&run.key);
+        let points = metadata.integer(POINTS).unwrap_or(1).max(1);
+        let query = Query::new().eq(&format!("start.{CORRELATION}"), key).select("stop");
+        let mut events = 0;
+        for node in tiled.search("", &query)? {
+            let stop = &node.metadata;
+            if stop.get("exit_status").and_then(Value::as_str) == Some("success") {
+                let numbers = stop.get("num_events").and_then(Value::as_object);
+                let most = numbers.into_iter().flat_map(|n| n.values().filter_map(Value::as_i64));
+                events += most.max().unwrap_or(0);
+            }
+        }
+        Ok(if events >= points { Data::Whole } else { Data::Missing })
+    }
+
+    /// Makes a dedicated manager that has lost track of its plan usable again: without an environment, which the next launch
+    /// opens.
+    fn recover(&self, manager: &ReManager) -> Result<(), ManagerError> {
+        if self.sharing == Sharing::Shared {
+            return Ok(());
+        }
+        let status = manager.status()?;
+        // To destroy an environment that is being created leaves a worker behind that nobody can reach.
+        let busy = matches!(
+            status.manager_state,
+            ManagerState::ExecutingQueue | ManagerState::ExecutingTask | ManagerState::Paused
+        );
+        if busy && status.worker_environment_exists {
+            manager.environment_destroy()?;
+            let deadline = Instant::now() + STOPPING;
+            manager.wait_for(deadline, |status| status.manager_state == ManagerState::Idle)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the manager put back into its queue of plans of this experiment that have ended: it would run again.
+    fn remove_returned(
+        &self,
+        manager: &ReManager,
+        look: &Look,
+        key: &str,
+    ) -> Result<(), ManagerError> {
+        let returned = |item: &Item| item.is_returned() && is_of_experiment(item, key);
+        for item in look.queue.items.iter().filter(|item| returned(item)) {
+            remove(manager, &item.item_uid)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop(
+        &self,
+        run: &TrialRun,
+        metadata: &Metadata,
+        _reason: &str,
+    ) -> Result<Stopped, RunnerError> {
+        let manager = self.session.manager(&self.manager)?;
+        let uid = metadata.text(ITEM_UID).unwrap_or_default();
+        // Others' points are in the same plan.
+        if metadata.integer(POINTS).unwrap_or(1) > 1 {
+            return Ok(Stopped::Unsupported);
+        }
+        let look = self.session.look(&manager).map_err(classified)?;
+        match look.verdict(uid) {
+            Verdict::Waits => {
+                remove(&manager, uid).map_err(classified)?;
+                Ok(Stopped::Requested)
+            }
+            Verdict::Runs => self.abort(&manager, run, uid).map_err(classified),
+            Verdict::Completed | Verdict::Failed(_) | Verdict::TakenAway(_) | Verdict::Lost(_) => {
+                Ok(Stopped::Requested)
+            }
+        }
+    }
+
+    /// Pauses the plan and aborts it; one that ends meanwhile has ended.
+    fn abort(
+        &self,
+        manager: &ReManager,
+        run: &TrialRun,
+        uid: &str,
+    ) -> Result<Stopped, ManagerError> {
+        let ours = |status: &Status| status.running_item_uid.as_deref() == Some(uid);
+        let deadline = Instant::now() + STOPPING;
+        if manager.status()?.manager_state != ManagerState::Paused {
+            match manager.re_pause(PauseOption::Immediate) {
+                Ok(()) | Err(ManagerError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let there = manager.wait_for(deadline, |status| {
+            !ours(status) || status.manager_state == ManagerState::Paused
+        })?;
+        if ours(&there) {
+            manager.re_abort()?;
+            manager.wait_for(deadline, |status| !ours(status))?;
+        }
+        let look = self.session.look(manager)?;
+        self.remove_returned(manager, &look, &run.key)?;
+        Ok(Stopped::Requested)
+    }
+}
+
+/// Removes an item from the queue, if it is still there.
+fn remove(manager: &ReManager, uid: &str) -> Result<(), ManagerError> {
+    match manager.queue_item_remove(&ItemRef::Uid(uid.to_owned())) {
+        Ok(_) | Err(ManagerError::Refused { kind: RefusalKind::NoSuchItem, .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}

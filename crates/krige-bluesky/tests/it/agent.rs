@@ -1,0 +1,42 @@
+//! The agent against a real stack.
+
+use krige::prelude::*;
+use krige_bluesky::{AgentConfig, Dof, ManagerAccess, Objective, QueueserverAgent, TiledAccess};
+use krige_testkit::BlueskyStack;
+
+use crate::keys::TILED_KEY;
+
+/// The tutorial's agent: Himmelblau's function of two motors.
+pub(crate) fn himmelblau(stack: &BlueskyStack, name: &str) -> AgentConfig {
+    let addresses = stack.addresses();
+    let tiled = TiledAccess {
+        api_key_variable: TILED_KEY.into(),
+        ..TiledAccess::new(&addresses.tiled_url)
+    };
+    AgentConfig {
+        dofs: vec![Dof::range("motor1", -5.0, 5.0), Dof::range("motor2", -5.0, 5.0)],
+        objectives: vec![Objective::minimize("himmel_det")],
+        sensors: vec!["himmel_det".into()],
+        seed: Some(1),
+        ..AgentConfig::new(name, ManagerAccess::new(&addresses.control_addr), tiled)
+    }
+}
+
+#[test]
+fn ten_iterations_complete_and_the_agent_comes_back() {
+    let stack = BlueskyStack::shared();
+    let agent = QueueserverAgent::new(himmelblau(&stack, "ten")).expect("an agent");
+    let run = agent.run(10, 1);
+    let (agent, report) = run.wait().expect("runs");
+    assert_eq!((report.ended, report.finished), (EndReason::Done, 10));
+    let trials = &agent.client().experiment().expect("there").trials;
+    for trial in trials {
+        let (x, y) = (
+            trial.arm.parameters.float("motor1").expect("a float"),
+            trial.arm.parameters.float("motor2").expect("a float"),
+        );
+        let value = (x * x + y - 11.0).powi(2) + (x + y * y - 7.0).powi(2);
+        let seen = trial.observation("himmel_det").expect("observed").mean;
+        assert!((seen - value).abs() < 1e-9 * value.max(1.0), "{seen} {value}");
+    }
+}

@@ -1,0 +1,4 @@
+//! Keys that `.cargo/config.toml` puts into the environment of tests: a test cannot set a variable of its own process.
+
+/// The variable with the key of the Tiled of `stack.sh`.
+pub(crate) const TILED_KEY: &str = "KRIGE_TEST_TILED_KEY";
