@@ -3,7 +3,6 @@
 mod parts;
 mod run;
 
-use std::error::Error as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -86,7 +85,7 @@ pub enum AgentError {
     #[error(transparent)]
     Tiled(#[from] TiledError),
     /// The RE Manager does not have what the agent is to use.
-    #[error("nothing was run: {}", .0.source().map_or_else(|| .0.to_string(), ToString::to_string))]
+    #[error("nothing was run")]
     Manager(#[source] RunnerError),
     /// There is nothing to optimize.
     #[error("an agent needs {0}")]

@@ -1,6 +1,6 @@
 //! A run of an agent: a thread, and a handle to watch, stop and await it.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,10 +39,7 @@ impl AgentRun {
 
     /// The next trial that ends, if one does within that time; `None` also when none will any more.
     pub fn next_finished(&self, within: Duration) -> Option<FinishedTrial> {
-        match self.finished.recv_timeout(within) {
-            Ok(finished) => Some(finished),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.finished.recv_timeout(within).ok()
     }
 
     /// Whether the run has ended.
@@ -78,9 +75,13 @@ fn drive(
     options: OrchestratorOptions,
     tell: &mpsc::Sender<FinishedTrial>,
 ) -> Result<RunReport, AgentError> {
-    // A manager that does not answer now is waited for by the run.
-    if let Err(error @ RunnerError::Permanent(_)) = agent.runner().check() {
-        return Err(AgentError::Manager(error));
+    // What is under way is not given up because the manager does not answer now: the run waits for it.
+    let open = [TrialStatus::Staged, TrialStatus::Running];
+    let under_way = agent.client.experiment()?.count_in(&open) > 0;
+    match agent.runner().check() {
+        Err(RunnerError::Transient(_)) if under_way => {}
+        Err(error) => return Err(AgentError::Manager(error)),
+        Ok(()) => {}
     }
     let mut results = agent.client.orchestrator(options)?.results();
     for finished in &mut results {
