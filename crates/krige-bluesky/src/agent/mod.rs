@@ -18,7 +18,7 @@ pub use self::run::AgentRun;
 use crate::access::{ManagerAccess, TiledAccess};
 use crate::metadata::RUN_UIDS;
 use crate::runner::{Actuator, QueueserverRunner, Sharing};
-use crate::tiled::TiledError;
+use crate::tiled::{Query, TiledError};
 
 /// What an agent does and with what.
 ///
@@ -259,6 +259,12 @@ impl QueueserverAgent {
             stored: shown(stored),
             wanted: shown(&wanted),
         })
+    }
+
+    /// Whether Tiled lets us in, and has the folder of the runs.
+    fn check_tiled(&self) -> Result<(), TiledError> {
+        let query = Query::new().limit(1).select("start.uid");
+        self.config.tiled.client()?.search("", &query).map(drop)
     }
 
     /// The experiment's client: results, predictions, notes, control.

@@ -83,6 +83,11 @@ fn drive(
         Err(error) => return Err(AgentError::Manager(error)),
         Ok(()) => {}
     }
+    // Points that are measured and cannot be read are beam time that is lost.
+    match agent.check_tiled() {
+        Err(error) if error.is_transient() && under_way => {}
+        other => other?,
+    }
     let mut results = agent.client.orchestrator(options)?.results();
     for finished in &mut results {
         // Whether anybody listens does not matter to the run.
