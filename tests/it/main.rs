@@ -1,6 +1,7 @@
 //! The tests that no single crate can hold, as one binary.
 //!
 //! - `bad_database`: files that are no journal, or cannot be written, are refused with a remedy and left as they are.
+//! - `bluesky`: the example of that name against a real stack, killed at each step; the guide's commands.
 //! - `clock`: a clock that is set back and forth by years harms nothing.
 //! - `closed_loop`: runners and metrics of one's own, found again from the database alone; several processes.
 //! - `example`: the examples as programs, for the tests that start them.
@@ -15,6 +16,7 @@
 //! - `wait`: waiting for another process, for the tests that start one.
 
 mod bad_database;
+mod bluesky;
 mod clock;
 mod closed_loop;
 mod example;
