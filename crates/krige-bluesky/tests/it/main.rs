@@ -1,7 +1,9 @@
 //! The crate against a real stack: see `krige_testkit::BlueskyStack`.
 
 mod agent;
+mod bounded;
 mod documents;
+mod failures_data;
 mod keys;
 mod manager;
 mod tiled;

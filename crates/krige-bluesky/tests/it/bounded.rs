@@ -1,0 +1,29 @@
+//! Waiting that ends: a test that would hang fails instead.
+
+use std::time::{Duration, Instant};
+
+use krige::prelude::*;
+use krige_bluesky::{AgentRun, QueueserverAgent};
+
+/// Longer than anything takes on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Asks until there is an answer.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "{what}: not after {PATIENCE:?}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Waits for the end of a run that has to come to a good one.
+#[track_caller]
+pub(crate) fn finish(run: AgentRun) -> (QueueserverAgent, RunReport) {
+    wait_for("the end of the run", || run.is_finished().then_some(()));
+    run.wait().expect("the run comes to its end")
+}
