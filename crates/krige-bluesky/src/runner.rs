@@ -25,8 +25,8 @@ pub enum Sharing {
     /// track of a plan, its environment is destroyed and opened again.
     #[default]
     Dedicated,
-    /// Others do. Items go to the back of the queue. The queue is started only where all that is in it is of this experiment, so
-    /// nobody else's plan is ever run by it, and autostart is not touched. A manager that has lost track is left to its
+    /// Others do. Items go to the back of the queue. The queue is started only where all that is in it was submitted by krige, for
+    /// whatever experiment, so nobody else's plan is ever run by it, and autostart is not touched. A manager that has lost track is left to its
     /// operators.
     Shared,
 }

@@ -8,7 +8,7 @@ use krige_core::trial::{Metadata, TrialRun};
 use krige_core::value::Parameterization;
 use krige_runner::{Found, RunnerError};
 
-use super::submission::{is_of, is_of_experiment, metadata};
+use super::submission::{is_of, is_submitted, metadata};
 use super::{QueueserverRunner, Sharing};
 use crate::manager::{
     Item, ManagerError, ManagerState, Place, PlanItem, ReManager, RefusalKind, Status,
@@ -50,7 +50,7 @@ impl QueueserverRunner {
             self.make_ready(&manager, deadline)?;
             let names = self.checked_names(&manager)?;
             let item = self.call().item(runs, &names).map_err(RunnerError::permanent)?;
-            match self.submit(&manager, &item, &runs[0].0.key) {
+            match self.submit(&manager, &item) {
                 Ok(item) => return Ok(runs.iter().map(|(run, _)| metadata(&item, run)).collect()),
                 // Somebody was faster since the look.
                 Err(ManagerError::Refused { kind: RefusalKind::Busy, .. })
@@ -63,25 +63,21 @@ impl QueueserverRunner {
         }
     }
 
-    fn submit(
-        &self,
-        manager: &ReManager,
-        item: &PlanItem,
-        key: &str,
-    ) -> Result<Item, ManagerError> {
+    fn submit(&self, manager: &ReManager, item: &PlanItem) -> Result<Item, ManagerError> {
         match self.sharing {
             Sharing::Dedicated => manager.queue_item_execute(item),
             Sharing::Shared => {
                 let accepted = manager.queue_item_add(item, Place::Back)?;
                 // It is in the queue: what goes wrong with the start is tried again with each poll.
-                let _started_later = self.start_if_ours(manager, key);
+                let _started_later = self.start_if_ours(manager);
                 Ok(accepted)
             }
         }
     }
 
-    /// Starts the queue where nothing would run but this experiment's items.
-    pub(super) fn start_if_ours(&self, manager: &ReManager, key: &str) -> Result<(), ManagerError> {
+    /// Starts the queue where nothing would run but items of krige. Two experiments whose items wait behind each other would
+    /// wait for ever if each started only its own.
+    pub(super) fn start_if_ours(&self, manager: &ReManager) -> Result<(), ManagerError> {
         let status = manager.status()?;
         let startable = status.manager_state == ManagerState::Idle
             && status.worker_environment_exists
@@ -90,7 +86,7 @@ impl QueueserverRunner {
             return Ok(());
         }
         let queue = manager.queue_get()?;
-        let ours = |item: &Item| is_of_experiment(item, key) && !item.is_returned();
+        let ours = |item: &Item| is_submitted(item) && !item.is_returned();
         if queue.items.iter().all(ours) {
             manager.queue_start()?;
         }

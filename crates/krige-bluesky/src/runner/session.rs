@@ -57,13 +57,19 @@ impl Session {
             let state = self.state();
             (state.history.clone(), state.queue.clone())
         };
+        let history = history.filter(|known| known.plan_history_uid == status.plan_history_uid);
+        let queue = queue.filter(|known| {
+            // The manager writes a plan that failed into its history before it puts the copy into its queue: a queue from
+            // before a new history lacks that.
+            history.is_some() && known.plan_queue_uid == status.plan_queue_uid
+        });
         let history = match history {
-            Some(known) if known.plan_history_uid == status.plan_history_uid => known,
-            _ => Arc::new(manager.history_get()?),
+            Some(known) => known,
+            None => Arc::new(manager.history_get()?),
         };
         let queue = match queue {
-            Some(known) if known.plan_queue_uid == status.plan_queue_uid => known,
-            _ => Arc::new(manager.queue_get()?),
+            Some(known) => known,
+            None => Arc::new(manager.queue_get()?),
         };
         let mut state = self.state();
         (state.history, state.queue) = (Some(Arc::clone(&history)), Some(Arc::clone(&queue)));

@@ -128,6 +128,11 @@ pub(super) fn is_of(item: &Item, key: &str) -> bool {
     keys.is_some_and(|keys| keys.iter().any(|known| known == key))
 }
 
+/// Whether an item was submitted by krige, for whatever experiment.
+pub(super) fn is_submitted(item: &Item) -> bool {
+    item.meta.get(KEYS).is_some()
+}
+
 /// Whether an item was submitted for the experiment of a run.
 pub(super) fn is_of_experiment(item: &Item, key: &str) -> bool {
     let experiment = |key: &str| {

@@ -73,7 +73,7 @@ impl QueueserverRunner {
             && self.sharing == Sharing::Shared
         {
             // Tried again with the next poll.
-            let _started_later = self.start_if_ours(&manager, &first.key);
+            let _started_later = self.start_if_ours(&manager);
         }
         statuses
     }

@@ -6,5 +6,6 @@ mod documents;
 mod failures_data;
 mod keys;
 mod manager;
+mod sharing;
 mod tiled;
 mod zmtp;

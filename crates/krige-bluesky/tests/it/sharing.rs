@@ -1,0 +1,157 @@
+//! Managers that others use, too: other experiments, operators, locks.
+
+use std::collections::HashMap;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use krige::prelude::*;
+use krige_bluesky::manager::{Item, ItemRef, ManagerState, Place, PlanItem, ReManager};
+use krige_bluesky::metadata::KEYS;
+use krige_bluesky::{AgentConfig, Dof, QueueserverAgent, Sharing};
+use krige_testkit::BlueskyStack;
+use serde_json::{Map, json};
+
+use crate::agent::{assert_measured, himmelblau, manager};
+use crate::bounded::{PATIENCE, finish, wait_for};
+
+fn shared(stack: &BlueskyStack, name: &str) -> AgentConfig {
+    AgentConfig { sharing: Sharing::Shared, ..himmelblau(stack, name) }
+}
+
+fn agent(config: AgentConfig) -> QueueserverAgent {
+    QueueserverAgent::new(config).expect("an agent")
+}
+
+/// An item that somebody else submits.
+fn foreign(manager: &ReManager, place: Place) -> Item {
+    let plan = PlanItem::new("count").arg(&["himmel_det"]).expect("JSON");
+    manager.queue_item_add(&plan, place).expect("it is added")
+}
+
+/// The uids of what waits in the queue.
+fn queued(manager: &ReManager) -> Vec<String> {
+    let queue = manager.queue_get().expect("a queue");
+    queue.items.into_iter().map(|item| item.item_uid).collect()
+}
+
+/// How often each key of an experiment ran, or waits to.
+fn submitted(manager: &ReManager, agents: &[&QueueserverAgent]) -> HashMap<String, usize> {
+    let (history, queue) = (manager.history_get().expect("it"), manager.queue_get().expect("it"));
+    let ids: Vec<String> = agents
+        .iter()
+        .map(|agent| format!("krige-{}-", agent.client().experiment().expect("there").id))
+        .collect();
+    let mut times = HashMap::new();
+    for item in history.items.iter().chain(&queue.items).chain(&queue.running_item) {
+        let keys = item.meta[KEYS].as_array().into_iter().flatten();
+        for key in keys.filter_map(|key| key.as_str()) {
+            if ids.iter().any(|id| key.starts_with(id)) {
+                *times.entry(key.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    times
+}
+
+fn wait_until_idle(manager: &ReManager) {
+    let idle = ManagerState::Idle;
+    let deadline = Instant::now() + PATIENCE;
+    manager.wait_for(deadline, |status| status.manager_state == idle).expect("the plan ends");
+}
+
+#[test]
+fn a_queue_with_others_items_is_not_started_and_krige_waits_behind_them() {
+    let stack = BlueskyStack::shared();
+    let manager = manager(&stack);
+    let theirs = foreign(&manager, Place::Back);
+    let agent = agent(shared(&stack, "behind"));
+    let (polled, polls) = mpsc::channel();
+    let options = OrchestratorOptions {
+        idle_callback: Some(IdleCallback::new(move |_| {
+            let _nobody_listens = polled.send(());
+        })),
+        ..agent.options(1, 1).expect("options")
+    };
+    let run = agent.run_with(options);
+    for _ in 0..20 {
+        polls.recv_timeout(PATIENCE).expect("it asks how its trial stands");
+        let status = manager.status().expect("a status");
+        assert_eq!(status.manager_state, ManagerState::Idle);
+        assert!(!status.queue_autostart_enabled);
+    }
+    let [first, second] = &queued(&manager)[..] else { panic!("{:?}", queued(&manager)) };
+    assert_eq!(*first, theirs.item_uid);
+    assert!(!run.is_finished());
+    manager.queue_start().expect("an operator starts it");
+    let (agent, report) = finish(run);
+    assert_eq!((report.ended, report.finished), (EndReason::Done, 1));
+    assert_measured(&agent);
+    let history = manager.history_get().expect("a history").items;
+    let ran: Vec<_> = history.iter().rev().take(2).map(|item| &item.item_uid).collect();
+    assert_eq!(ran, [second, first]);
+    assert!(!manager.status().expect("a status").queue_autostart_enabled);
+    wait_until_idle(&manager);
+}
+
+#[test]
+fn a_plan_that_failed_leaves_no_copy_and_nothing_of_others_is_touched() {
+    let stack = BlueskyStack::shared();
+    let manager = manager(&stack);
+    let before = foreign(&manager, Place::Back);
+    let run = agent(AgentConfig {
+        acquisition_plan: "fail_mid_run".into(),
+        acquisition_plan_kwargs: Map::from_iter([("fail_after".to_owned(), json!(0))]),
+        ..shared(&stack, "copies")
+    })
+    .run(1, 1);
+    wait_for("krige's item", || (queued(&manager).len() == 2).then_some(()));
+    let behind = [foreign(&manager, Place::Back), foreign(&manager, Place::Back)];
+    manager.queue_start().expect("an operator starts it");
+    let (agent, report) = finish(run);
+    assert_eq!((report.ended, report.finished), (EndReason::Done, 1));
+    let trial = &agent.client().experiment().expect("there").trials[0];
+    assert_eq!(trial.status(), TrialStatus::Failed);
+    let reason = trial.state.reason().expect("a reason");
+    assert!(reason.contains("simulated failure after 0 points"), "{reason}");
+    // The manager stopped at the failure; what was behind it still is, and waits for its operator.
+    wait_until_idle(&manager);
+    assert_eq!(queued(&manager), behind.each_ref().map(|item| item.item_uid.clone()));
+    let ran = manager.history_get().expect("a history").items;
+    assert!(ran.iter().any(|item| item.item_uid == before.item_uid));
+    assert!(ran.iter().all(|item| behind.iter().all(|other| other.item_uid != item.item_uid)));
+    for item in behind {
+        manager.queue_item_remove(&ItemRef::Uid(item.item_uid)).expect("it is there");
+    }
+}
+
+#[test]
+fn two_experiments_on_one_manager_complete_though_plans_of_one_fail() {
+    let stack = BlueskyStack::shared();
+    let manager = manager(&stack);
+    // The device refuses half of what it is asked for.
+    let refused = agent(AgentConfig {
+        dofs: vec![Dof::range("bounded", -10.0, 10.0), Dof::range("motor2", -5.0, 5.0)],
+        ..shared(&stack, "refused")
+    });
+    let options = OrchestratorOptions {
+        tolerated_trial_failure_rate: 1.0,
+        ..refused.options(8, 1).expect("options")
+    };
+    let runs = [refused.run_with(options), agent(shared(&stack, "beside")).run(8, 1)];
+    let [(refused, a), (beside, b)] = runs.map(finish);
+    assert_eq!((a.ended, a.finished), (EndReason::Done, 8));
+    assert_eq!((b.ended, b.finished), (EndReason::Done, 8));
+    assert_measured(&beside);
+    for trial in &refused.client().experiment().expect("there").trials {
+        let outside = trial.arm.parameters.float("bounded").expect("a float").abs() > 5.0;
+        let (status, reason) = (trial.status(), trial.state.reason().unwrap_or_default());
+        let expected = if outside { TrialStatus::Failed } else { TrialStatus::Completed };
+        assert_eq!(status, expected, "{reason}");
+        assert_eq!(reason.contains("outside limits"), outside, "{reason}");
+    }
+    let submitted = submitted(&manager, &[&refused, &beside]);
+    assert_eq!(submitted.len(), 16);
+    assert!(submitted.values().all(|&times| times == 1), "{submitted:?}");
+    wait_until_idle(&manager);
+    assert_eq!(queued(&manager), [""; 0]);
+}
