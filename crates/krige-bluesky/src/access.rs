@@ -91,11 +91,15 @@ impl ManagerAccess {
         {
             builder = builder.api_key(key);
         }
-        let lock = self.lock_key_variable.as_deref().and_then(|name| std::env::var(name).ok());
-        if let Some(key) = lock {
+        if let Some(key) = self.lock_key() {
             builder = builder.lock_key(key);
         }
         builder.build()
+    }
+
+    /// The key of the lock that is held for this experiment, if there is one.
+    pub(crate) fn lock_key(&self) -> Option<String> {
+        self.lock_key_variable.as_deref().and_then(|name| std::env::var(name).ok())
     }
 }
 

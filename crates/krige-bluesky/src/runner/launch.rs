@@ -183,8 +183,18 @@ impl QueueserverRunner {
             Sharing::Dedicated => status.manager_state != ManagerState::Idle,
             Sharing::Shared => false,
         };
-        let closed = self.manager.lock_key_variable.is_none() && locked;
+        let closed = locked && !self.has_key(&manager).map_err(classified)?;
         Ok((taken || closed).then_some(0))
+    }
+
+    /// Whether the lock that is set opens to the key that this runner has.
+    fn has_key(&self, manager: &ReManager) -> Result<bool, ManagerError> {
+        let Some(key) = self.manager.lock_key() else { return Ok(false) };
+        match manager.lock_info(Some(&key)) {
+            Ok(_) => Ok(true),
+            Err(ManagerError::Refused { kind: RefusalKind::Locked, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Looks for a run where it may be: among what runs, waits and has ended, and in the data.

@@ -2,3 +2,6 @@
 
 /// The variable with the key of the Tiled of `stack.sh`.
 pub(crate) const TILED_KEY: &str = "KRIGE_TEST_TILED_KEY";
+
+/// The variable with the key of locks that a test sets for its own experiment.
+pub(crate) const LOCK_KEY: &str = "KRIGE_TEST_LOCK_KEY";

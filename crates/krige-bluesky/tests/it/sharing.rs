@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use krige::prelude::*;
-use krige_bluesky::manager::{Item, ItemRef, ManagerState, Place, PlanItem, ReManager};
+use krige_bluesky::manager::{
+    Item, ItemRef, Locked, ManagerError, ManagerState, Place, PlanItem, ReManager,
+};
 use krige_bluesky::metadata::KEYS;
-use krige_bluesky::{AgentConfig, Dof, QueueserverAgent, Sharing};
+use krige_bluesky::{AgentConfig, Dof, ManagerAccess, QueueserverAgent, Sharing};
 use krige_testkit::BlueskyStack;
 use serde_json::{Map, json};
 
 use crate::agent::{assert_measured, himmelblau, manager};
 use crate::bounded::{PATIENCE, finish, wait_for};
+use crate::keys::LOCK_KEY;
 
 fn shared(stack: &BlueskyStack, name: &str) -> AgentConfig {
     AgentConfig { sharing: Sharing::Shared, ..himmelblau(stack, name) }
@@ -154,4 +157,96 @@ fn two_experiments_on_one_manager_complete_though_plans_of_one_fail() {
     assert!(submitted.values().all(|&times| times == 1), "{submitted:?}");
     wait_until_idle(&manager);
     assert_eq!(queued(&manager), [""; 0]);
+}
+
+/// A lock that does not outlive its test.
+struct Lock<'a>(&'a ReManager, &'a str);
+
+impl<'a> Lock<'a> {
+    fn set(manager: &'a ReManager, key: &'a str) -> Self {
+        let what = Locked { environment: true, queue: true };
+        manager.lock(key, what, Some("maintenance")).expect("it is locked");
+        Self(manager, key)
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // A panic here would hide the one of the test.
+        let _stays_locked = self.0.unlock(self.1);
+    }
+}
+
+#[test]
+fn what_an_operator_locked_is_waited_for() {
+    let stack = BlueskyStack::shared();
+    let manager = manager(&stack);
+    for sharing in [Sharing::Dedicated, Sharing::Shared] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("krige.db");
+        let lock = Lock::set(&manager, "an operator's");
+        let run = agent(AgentConfig {
+            sharing,
+            database: Some(database.clone()),
+            ..himmelblau(&stack, "locked")
+        })
+        .run(2, 1);
+        let status = || {
+            let client = Client::load_from_database(&database, "locked").ok()?;
+            client.experiment().ok()?.trials.first().map(|trial| trial.status())
+        };
+        wait_for("a trial", || (status()? == TrialStatus::Staged).then_some(()));
+        // Long enough for some attempts.
+        let soon = Instant::now() + Duration::from_secs(2);
+        let begun = manager.wait_for(soon, |status| {
+            status.manager_state != ManagerState::Idle || status.items_in_queue > 0
+        });
+        assert!(matches!(begun, Err(ManagerError::DeadlinePassed { .. })), "{begun:?}");
+        assert_eq!(status(), Some(TrialStatus::Staged));
+        drop(lock);
+        let (agent, report) = finish(run);
+        assert_eq!((report.ended, report.finished), (EndReason::Done, 2));
+        assert_measured(&agent);
+        let submitted = submitted(&manager, &[&agent]);
+        assert_eq!(submitted.values().collect::<Vec<_>>(), [&1, &1]);
+        wait_until_idle(&manager);
+    }
+}
+
+#[test]
+fn who_has_the_key_works_under_the_lock() {
+    let stack = BlueskyStack::shared();
+    let manager = manager(&stack);
+    let key = std::env::var(LOCK_KEY).expect("Cargo sets it: see `.cargo/config.toml`");
+    for sharing in [Sharing::Dedicated, Sharing::Shared] {
+        let _lock = Lock::set(&manager, &key);
+        let config = himmelblau(&stack, "under the lock");
+        let lock_key_variable = Some(LOCK_KEY.to_owned());
+        let access = ManagerAccess { lock_key_variable, ..config.manager.clone() };
+        let agent = agent(AgentConfig { manager: access, sharing, ..config });
+        let (agent, report) = finish(agent.run(2, 1));
+        assert_eq!((report.ended, report.finished), (EndReason::Done, 2));
+        assert_measured(&agent);
+        wait_until_idle(&manager);
+    }
+}
+
+#[test]
+fn a_lock_with_another_key_is_waited_for_like_one_without() {
+    let stack = BlueskyStack::shared();
+    let manager = manager(&stack);
+    let lock = Lock::set(&manager, "an operator's");
+    let config = himmelblau(&stack, "another key");
+    let lock_key_variable = Some(LOCK_KEY.to_owned());
+    let access = ManagerAccess { lock_key_variable, ..config.manager.clone() };
+    let agent = agent(AgentConfig { manager: access, ..config });
+    // One attempt that counted would be the last.
+    let options = OrchestratorOptions { max_attempts: 1, ..agent.options(1, 1).expect("options") };
+    let run = agent.run_with(options);
+    let ended = run.next_finished(Duration::from_secs(2));
+    assert_eq!(ended, None);
+    drop(lock);
+    let (agent, report) = finish(run);
+    assert_eq!((report.ended, report.finished), (EndReason::Done, 1));
+    assert_measured(&agent);
 }
