@@ -58,6 +58,8 @@ pub(super) struct Call<'a> {
 pub(super) enum SubmissionError {
     #[error("the trial has no value for parameter `{0}`, which an actuator of the runner names")]
     NoValue(String),
+    #[error("parameter `{0}`: {1}")]
+    NotFinite(String, serde_json::Error),
     #[error(transparent)]
     Item(#[from] ManagerError),
     #[error(
@@ -105,7 +107,8 @@ impl Call<'_> {
                 let (parameter, value) = (parameter.clone(), text.clone());
                 return Err(SubmissionError::NameOfDevice { parameter, value });
             }
-            let value = serde_json::to_value(value).expect("a number or a text");
+            let value = serde_json::to_value(value)
+                .map_err(|error| SubmissionError::NotFinite(parameter.clone(), error))?;
             point.insert(name.clone(), value);
         }
         Ok(Value::Object(point))

@@ -4,6 +4,7 @@ mod agent;
 mod bounded;
 mod documents;
 mod failures_data;
+mod failures_manager;
 mod keys;
 mod manager;
 mod sharing;
