@@ -156,9 +156,8 @@ fn ctrl_c_twice_aborts_the_plan_that_runs() {
 /// The commands of a shell in the guide, in their order.
 fn guide() -> Vec<String> {
     let text = fs::read_to_string(root().join("docs/guides/bluesky.md")).expect("the guide");
-    let mut blocks = text.split("\n```sh\n").skip(1);
     let mut commands = Vec::new();
-    while let Some(block) = blocks.next() {
+    for block in text.split("\n```sh\n").skip(1) {
         let (block, _) = block.split_once("\n```").expect("a block ends");
         commands.extend(block.lines().map(ToOwned::to_owned));
     }
