@@ -25,6 +25,9 @@ pub struct ManagerAccess {
     /// The environment variable with the API key of the HTTP server.
     #[serde(default = "http_api_key_variable")]
     pub api_key_variable: String,
+    /// `tcp://host:port` of the info socket, from which it is told why an environment did not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub info_address: Option<String>,
     /// Who submits items, for people.
     #[serde(default = "user")]
     pub user: String,
@@ -63,6 +66,7 @@ impl ManagerAccess {
             encoding: Encoding::default(),
             public_key: None,
             api_key_variable: http_api_key_variable(),
+            info_address: None,
             user: user(),
             user_group: user_group(),
             lock_key_variable: None,

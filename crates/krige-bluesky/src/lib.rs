@@ -21,4 +21,4 @@ pub mod zmtp;
 pub use access::{ManagerAccess, TiledAccess};
 pub use agent::{AgentConfig, AgentError, AgentRun, Dof, Objective, QueueserverAgent};
 pub use metric::TiledMetric;
-pub use runner::{Actuator, QueueserverRunner, Session, Sharing};
+pub use runner::{Actuator, QueueserverRunner, Session, Sharing, Witness};

@@ -1,10 +1,12 @@
 //! A runner that has trials run as plans by an RE Manager.
 
+mod console;
 mod launch;
 mod session;
 mod submission;
 mod verdict;
 mod watch;
+mod witness;
 
 use krige_core::trial::{Metadata, TrialRun};
 use krige_core::value::Parameterization;
@@ -15,6 +17,7 @@ use serde_json::{Map, Value};
 pub use self::session::Session;
 pub use self::submission::Actuator;
 use self::submission::Call;
+pub use self::witness::Witness;
 use crate::access::{ManagerAccess, TiledAccess};
 
 /// Whether others use the RE Manager, too.
@@ -39,7 +42,8 @@ pub enum Sharing {
 /// they come into the start document of every run: `krige_key` is the first of them, `krige_keys` has all.
 ///
 /// # When a trial has ended
-/// The manager's history says how the item's plan ended. A plan that failed fails its trials with what it said; one that was
+/// The manager's history says how the item's plan ended, or, sooner, one of the [`witnesses`](Self::witnesses) that it ended well
+/// with all of its points. A plan that failed fails its trials with what it said; one that was
 /// aborted, halted or stopped on the console abandons them; copies of them that the manager put back into the queue are
 /// removed. Where the manager lost track (it was restarted, its database was), what Tiled has decides, if
 /// [`tiled`](Self::tiled) is given.
@@ -88,6 +92,9 @@ pub struct QueueserverRunner {
     /// Where the data land, for plans of which the manager lost track.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tiled: Option<TiledAccess>,
+    /// Who besides the manager tells that a plan has ended, sooner than it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<Witness>,
     /// How long a plan may run, in seconds; counted from when it was first seen to run, by each process anew. 1 hour.
     #[serde(default = "plan_timeout_seconds")]
     pub plan_timeout_seconds: f64,
@@ -129,6 +136,7 @@ impl QueueserverRunner {
             sharing: Sharing::default(),
             open_environment: true,
             tiled: None,
+            witnesses: Vec::new(),
             plan_timeout_seconds: plan_timeout_seconds(),
             patience_seconds: patience_seconds(),
             session: Session::default(),

@@ -17,7 +17,7 @@ use self::parts::{Kind, read_along};
 pub use self::run::AgentRun;
 use crate::access::{ManagerAccess, TiledAccess};
 use crate::metadata::RUN_UIDS;
-use crate::runner::{Actuator, QueueserverRunner, Sharing};
+use crate::runner::{Actuator, QueueserverRunner, Sharing, Witness};
 use crate::tiled::{Query, TiledError};
 
 /// What an agent does and with what.
@@ -47,6 +47,8 @@ pub struct AgentConfig {
     pub acquisition_plan_kwargs: Map<String, Value>,
     /// Whether others use the RE Manager, too.
     pub sharing: Sharing,
+    /// Who besides the RE Manager tells that a plan has ended; by default Tiled's websocket, if it has one.
+    pub witnesses: Vec<Witness>,
     /// The database; `None` keeps the experiment in memory, where a crash loses it.
     pub database: Option<PathBuf>,
     /// Everything random of a new experiment follows from it; `None` draws one.
@@ -68,6 +70,7 @@ impl AgentConfig {
             acquisition_plan: "default_acquire".into(),
             acquisition_plan_kwargs: Map::new(),
             sharing: Sharing::default(),
+            witnesses: vec![Witness::TiledStream],
             database: None,
             seed: None,
         }
@@ -199,6 +202,7 @@ impl QueueserverAgent {
         QueueserverRunner {
             kwargs: config.acquisition_plan_kwargs.clone(),
             sharing: config.sharing,
+            witnesses: config.witnesses.clone(),
             tiled: Some(config.tiled.clone()),
             ..QueueserverRunner::new(
                 config.manager.clone(),

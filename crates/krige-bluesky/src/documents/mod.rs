@@ -34,7 +34,8 @@ const MAX_DEPTH: usize = 100;
 
 /// How the publisher writes documents. It is set there (`serializer` of bluesky's `Publisher`), and cannot be told
 /// from the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DocumentFormat {
     /// JSON. The words `NaN` and `Infinity` of Python's writer are read as null.
     Json,

@@ -8,6 +8,7 @@ use krige_core::trial::{Metadata, TrialRun};
 use krige_core::value::Parameterization;
 use krige_runner::{Found, RunnerError};
 
+use super::console::Console;
 use super::submission::{is_of, is_submitted, metadata};
 use super::{QueueserverRunner, Sharing};
 use crate::manager::{
@@ -28,10 +29,10 @@ enum LaunchError {
     )]
     NoEnvironment,
     #[error(
-        "the RE Manager did not open its environment: its console says why (the startup scripts of the beamline fail, \
-         mostly)"
+        "the RE Manager did not open its environment, mostly because a startup script of the beamline fails: {}",
+        .0.as_deref().unwrap_or("its console says why (with the manager's `info_address`, it would be told here)")
     )]
-    NotOpened,
+    NotOpened(Option<String>),
     #[error("plan `{plan}` is not among those that the RE Manager allows: {known}")]
     Plan { plan: String, known: String },
     #[error("device `{device}` is not among those that the RE Manager allows: {known}")]
@@ -45,6 +46,8 @@ impl QueueserverRunner {
         runs: &[(TrialRun, Parameterization)],
     ) -> Result<Vec<Metadata>, RunnerError> {
         let manager = self.session.manager(&self.manager)?;
+        // What is published before a witness is listened to is missed.
+        self.session.testimony(&self.witnesses, self.tiled.as_ref());
         let deadline = Instant::now() + READY;
         loop {
             self.make_ready(&manager, deadline)?;
@@ -113,6 +116,7 @@ impl QueueserverRunner {
         if !self.open_environment {
             return Err(RunnerError::transient(LaunchError::NoEnvironment));
         }
+        let console = Console::listen(&self.manager);
         match manager.environment_open() {
             Ok(()) => {}
             // Somebody else opens it right now.
@@ -132,7 +136,7 @@ impl QueueserverRunner {
         if opened.map_err(classified)?.worker_environment_exists {
             Ok(())
         } else {
-            Err(RunnerError::transient(LaunchError::NotOpened))
+            Err(RunnerError::transient(LaunchError::NotOpened(console.errors())))
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use krige_runner::RunnerError;
 
 use super::verdict::Look;
-use crate::access::ManagerAccess;
+use super::witness::{Testimony, Witness, listen};
+use crate::access::{ManagerAccess, TiledAccess};
 use crate::manager::{History, ManagerError, Queue, ReManager};
 
 /// What a runner keeps between its calls: its connection, and what it last saw. Its clones share it.
@@ -21,6 +22,8 @@ struct State {
     queue: Option<Arc<Queue>>,
     /// Names of devices and plans, once they were checked.
     names: Option<Arc<BTreeSet<String>>>,
+    /// What witnesses told; there once they are listened to.
+    testimony: Option<Arc<Testimony>>,
     /// Since when the manager has not answered.
     silent_since: Option<Instant>,
     /// Since when each item has been as it is, by its uid.
@@ -75,6 +78,23 @@ impl Session {
         (state.history, state.queue) = (Some(Arc::clone(&history)), Some(Arc::clone(&queue)));
         state.silent_since = None;
         Ok(Look { status, history, queue })
+    }
+
+    /// What witnesses told so far; they are listened to from the first call on.
+    pub(super) fn testimony(
+        &self,
+        witnesses: &[Witness],
+        tiled: Option<&TiledAccess>,
+    ) -> Arc<Testimony> {
+        let mut state = self.state();
+        let testimony = state.testimony.get_or_insert_with(|| {
+            let testimony = Arc::default();
+            for witness in witnesses {
+                listen(witness, tiled, &testimony);
+            }
+            testimony
+        });
+        Arc::clone(testimony)
     }
 
     /// How long the manager has not answered, this time included.

@@ -48,9 +48,13 @@ impl QueueserverRunner {
             .map(|manager| self.session.look(&manager).map(|look| (manager, look)));
         let (manager, look) = match looked {
             Ok(Ok(look)) => look,
-            // Plans survive a restart of the manager; nothing is known, so nothing has changed.
+            // Plans survive a restart of the manager; what nobody else tells has not changed.
             Ok(Err(error)) if error.is_transient() && !self.is_impatient() => {
-                return runs.iter().map(|_| Ok(RunStatus::Running)).collect();
+                let status = |(run, metadata): &(TrialRun, Metadata)| {
+                    let is_over = self.is_witnessed(run, metadata);
+                    Ok(if is_over { RunStatus::Completed } else { RunStatus::Running })
+                };
+                return runs.iter().map(status).collect();
             }
             Ok(Err(error)) => {
                 let text = error.to_string();
@@ -87,6 +91,9 @@ impl QueueserverRunner {
     ) -> Result<RunStatus, ManagerError> {
         let uid = metadata.text(ITEM_UID).unwrap_or_default();
         let status = match look.verdict(uid) {
+            Verdict::Waits | Verdict::Runs if self.is_witnessed(run, metadata) => {
+                RunStatus::Completed
+            }
             Verdict::Waits => RunStatus::Running,
             Verdict::Runs => {
                 let ran = self.session.time_in(uid, Stage::Running).as_secs_f64();
@@ -125,6 +132,14 @@ impl QueueserverRunner {
             self.session.forget(uid);
         }
         Ok(status)
+    }
+
+    /// Whether somebody else than the manager has told that all of an item was measured.
+    fn is_witnessed(&self, run: &TrialRun, metadata: &Metadata) -> bool {
+        let key = metadata.text(CORRELATION).unwrap_or(&run.key);
+        let points = metadata.integer(POINTS).unwrap_or(1).max(1).unsigned_abs();
+        let testimony = self.session.testimony(&self.witnesses, self.tiled.as_ref());
+        testimony.is_whole(key, points)
     }
 
     /// Ends an item that nothing more is heard of.

@@ -9,4 +9,5 @@ mod keys;
 mod manager;
 mod sharing;
 mod tiled;
+mod witness;
 mod zmtp;
