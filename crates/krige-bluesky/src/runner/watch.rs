@@ -12,7 +12,7 @@ use super::submission::is_of_experiment;
 use super::verdict::{Look, Verdict};
 use super::{QueueserverRunner, Sharing};
 use crate::manager::{
-    Item, ItemRef, ManagerError, ManagerState, PauseOption, ReManager, RefusalKind, Status,
+    Item, ItemRef, ManagerError, ManagerState, PauseOption, ReManager, ReState, RefusalKind, Status,
 };
 use crate::metadata::{CORRELATION, ITEM_UID, POINTS};
 use crate::tiled::{Query, TiledClient, TiledError};
@@ -228,10 +228,14 @@ impl QueueserverRunner {
         }
         let look = self.session.look(&manager).map_err(classified)?;
         match look.verdict(uid) {
-            Verdict::Waits => {
-                remove(&manager, uid).map_err(classified)?;
-                Ok(Stopped::Requested)
-            }
+            Verdict::Waits => match remove(&manager, uid) {
+                Ok(()) => Ok(Stopped::Requested),
+                // It has begun to run since the look.
+                Err(ManagerError::Refused { kind: RefusalKind::Busy, .. }) => {
+                    self.abort(&manager, run, uid).map_err(classified)
+                }
+                Err(error) => Err(classified(error)),
+            },
             Verdict::Runs => self.abort(&manager, run, uid).map_err(classified),
             Verdict::Completed | Verdict::Failed(_) | Verdict::TakenAway(_) | Verdict::Lost(_) => {
                 Ok(Stopped::Requested)
@@ -248,15 +252,22 @@ impl QueueserverRunner {
     ) -> Result<Stopped, ManagerError> {
         let ours = |status: &Status| status.running_item_uid.as_deref() == Some(uid);
         let deadline = Instant::now() + STOPPING;
-        if manager.status()?.manager_state != ManagerState::Paused {
-            match manager.re_pause(PauseOption::Immediate) {
-                Ok(()) | Err(ManagerError::Refused { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let mut failed = None;
+        // A plan that is about to run cannot be paused yet, and one that was asked may come to its end instead.
         let there = manager.wait_for(deadline, |status| {
-            !ours(status) || status.manager_state == ManagerState::Paused
+            let there = status.manager_state == ManagerState::Paused
+                || !ours(status) && status.manager_state != ManagerState::StartingQueue;
+            if !there && !status.pause_pending && status.re_state == Some(ReState::Running) {
+                match manager.re_pause(PauseOption::Immediate) {
+                    Ok(()) | Err(ManagerError::Refused { .. }) => {}
+                    Err(error) => failed = Some(error),
+                }
+            }
+            there || failed.is_some()
         })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
         if ours(&there) {
             manager.re_abort()?;
             manager.wait_for(deadline, |status| !ours(status))?;

@@ -3,17 +3,22 @@
 //! Each test has a stack of its own, to which it does something. What is asserted is the runner's part: the trial's status, a
 //! reason that tells an operator what happened, that nothing ran twice, and that the next trial works.
 
+mod finding;
 mod plans;
+mod stopping;
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use krige::prelude::*;
-use krige_bluesky::manager::{Item, ReManager};
-use krige_bluesky::metadata::KEYS;
-use krige_bluesky::{Actuator, ManagerAccess, QueueserverRunner};
+use krige_bluesky::manager::{Item, ReManager, ReState};
+use krige_bluesky::metadata::{ITEM_UID, KEYS};
+use krige_bluesky::{Actuator, ManagerAccess, QueueserverRunner, Session, TiledAccess};
 use krige_testkit::BlueskyStack;
+use serde_json::Value;
+
+use crate::keys::TILED_KEY;
 
 /// Longer than anything takes that a test waits for, on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,6 +67,11 @@ fn manager_only() -> BlueskyStack {
     BlueskyStack::start(Some("redis manager"), &[])
 }
 
+/// All that brings data to Tiled.
+fn with_tiled() -> BlueskyStack {
+    BlueskyStack::start(Some("redis docproxy tiled manager bridge"), &[])
+}
+
 /// An operator's console.
 fn operator(stack: &BlueskyStack) -> ReManager {
     let address = &stack.addresses().control_addr;
@@ -75,6 +85,22 @@ fn runner(stack: &BlueskyStack, plan: &str) -> QueueserverRunner {
         [Actuator::new("motor1"), Actuator::new("motor2")],
         ["himmel_det"],
     )
+}
+
+/// Its plan takes so many seconds.
+fn slow(stack: &BlueskyStack, seconds: f64) -> QueueserverRunner {
+    let kwargs = [("dwell".to_owned(), Value::from(seconds))].into_iter().collect();
+    QueueserverRunner { kwargs, ..runner(stack, "slow_acquire") }
+}
+
+fn tiled(stack: &BlueskyStack) -> Option<TiledAccess> {
+    let access = TiledAccess::new(&stack.addresses().tiled_url);
+    Some(TiledAccess { api_key_variable: TILED_KEY.into(), ..access })
+}
+
+/// A copy of a runner that keeps nothing of what the other has seen, as another process has it.
+fn apart(runner: &QueueserverRunner) -> QueueserverRunner {
+    QueueserverRunner { session: Session::default(), ..runner.clone() }
 }
 
 fn point() -> Parameterization {
@@ -126,6 +152,20 @@ fn failure(runner: &QueueserverRunner, trial: TrialIndex, metadata: &Metadata) -
 fn completes(runner: &QueueserverRunner, trial: TrialIndex) {
     let metadata = launch(runner, trial);
     assert_eq!(end(runner, trial, &metadata), RunStatus::Completed);
+}
+
+fn uid(metadata: &Metadata) -> &str {
+    metadata.text(ITEM_UID).expect("the runner wrote it")
+}
+
+/// Waits until the plan of an item runs.
+#[track_caller]
+fn wait_until_it_runs(manager: &ReManager, metadata: &Metadata) {
+    let runs = manager.wait_for(Instant::now() + PATIENCE, |status| {
+        status.running_item_uid.as_deref() == Some(uid(metadata))
+            && status.re_state == Some(ReState::Running)
+    });
+    runs.expect("its plan runs");
 }
 
 /// How many items of a run the manager has: of those that ended, the one that runs, and those that wait.

@@ -2,7 +2,7 @@
 
 use krige::prelude::*;
 use krige_bluesky::manager::{ScriptOptions, TaskState};
-use krige_bluesky::{Actuator, QueueserverRunner, Session};
+use krige_bluesky::{Actuator, QueueserverRunner};
 use serde_json::Value;
 
 use super::*;
@@ -65,7 +65,7 @@ fn what_cannot_be_run_is_refused_with_its_reason_and_nothing_runs() {
         assert!(reason.contains("`default_acquire`"), "{reason}");
 
         let actuators = vec![Actuator::of("motor1", "motor9")];
-        let reason = refused(&QueueserverRunner { actuators, ..plain.clone_apart() }, &point());
+        let reason = refused(&QueueserverRunner { actuators, ..apart(&plain) }, &point());
         assert!(
             reason.starts_with("device `motor9` is not among those that the RE Manager allows: `"),
             "{reason}"
@@ -73,7 +73,7 @@ fn what_cannot_be_run_is_refused_with_its_reason_and_nothing_runs() {
         assert!(reason.contains("`motor1`"), "{reason}");
 
         let sensors = vec!["eye".to_owned()];
-        let reason = refused(&QueueserverRunner { sensors, ..plain.clone_apart() }, &point());
+        let reason = refused(&QueueserverRunner { sensors, ..apart(&plain) }, &point());
         assert!(reason.starts_with("device `eye` is not among"), "{reason}");
 
         let mut word: Parameterization = [("motor1", "motor2")].into();
@@ -97,7 +97,7 @@ fn what_cannot_be_run_is_refused_with_its_reason_and_nothing_runs() {
         assert!(reason.contains("correct the arguments of the item"), "{reason}");
 
         let of_group = |group: &str| {
-            let mut of_group = plain.clone_apart();
+            let mut of_group = apart(&plain);
             of_group.manager.user_group = group.to_owned();
             of_group
         };
@@ -112,15 +112,4 @@ fn what_cannot_be_run_is_refused_with_its_reason_and_nothing_runs() {
         assert_eq!(items_of(&operator(&stack), 0), 0);
         completes(&plain, 0);
     });
-}
-
-trait CloneApart {
-    /// A copy that keeps nothing of what the other has seen.
-    fn clone_apart(&self) -> Self;
-}
-
-impl CloneApart for QueueserverRunner {
-    fn clone_apart(&self) -> Self {
-        Self { session: Session::default(), ..self.clone() }
-    }
 }
