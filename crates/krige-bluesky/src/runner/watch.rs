@@ -117,7 +117,7 @@ impl QueueserverRunner {
                 match self.data(run, metadata) {
                     _ if lost < BELIEVED => RunStatus::Running,
                     Ok(Data::Whole) => {
-                        self.recover(manager)?;
+                        self.recover(manager, uid)?;
                         RunStatus::Completed
                     }
                     // The data may come yet, or Tiled may.
@@ -150,7 +150,7 @@ impl QueueserverRunner {
         metadata: &Metadata,
         why: &str,
     ) -> Result<RunStatus, ManagerError> {
-        self.recover(manager)?;
+        self.recover(manager, metadata.text(ITEM_UID).unwrap_or_default())?;
         if let Ok(Data::Whole) = self.data(run, metadata) {
             return Ok(RunStatus::Completed);
         }
@@ -180,19 +180,18 @@ impl QueueserverRunner {
         Ok(if events >= points { Data::Whole } else { Data::Missing })
     }
 
-    /// Makes a dedicated manager that has lost track of its plan usable again: without an environment, which the next launch
-    /// opens.
-    fn recover(&self, manager: &ReManager) -> Result<(), ManagerError> {
+    /// Makes a dedicated manager usable again that cannot come to the end of an item: without an environment, which the next
+    /// launch opens. One that does something else by now is usable.
+    fn recover(&self, manager: &ReManager, uid: &str) -> Result<(), ManagerError> {
         if self.sharing == Sharing::Shared {
             return Ok(());
         }
         let status = manager.status()?;
         // To destroy an environment that is being created leaves a worker behind that nobody can reach.
-        let busy = matches!(
-            status.manager_state,
-            ManagerState::ExecutingQueue | ManagerState::ExecutingTask | ManagerState::Paused
-        );
-        if busy && status.worker_environment_exists {
+        let busy =
+            matches!(status.manager_state, ManagerState::ExecutingQueue | ManagerState::Paused);
+        let its = status.running_item_uid.as_deref() == Some(uid);
+        if busy && its && status.worker_environment_exists {
             manager.environment_destroy()?;
             let deadline = Instant::now() + STOPPING;
             manager.wait_for(deadline, |status| status.manager_state == ManagerState::Idle)?;

@@ -4,6 +4,7 @@
 //! reason that tells an operator what happened, that nothing ran twice, and that the next trial works.
 
 mod finding;
+mod operators;
 mod plans;
 mod stopping;
 
