@@ -37,6 +37,9 @@ pub(super) enum Verdict {
 const STUCK: &str = "the RE Manager says that the plan runs while its worker is idle; its records were lost, as after a \
      restart of Redis";
 
+/// What bluesky-queueserver 0.0.25 says of the plan that runs when the environment is destroyed.
+const DESTROYED: &str = "RE Worker environment was destroyed";
+
 impl Look {
     /// How the item of that uid stands.
     pub(super) fn verdict(&self, item_uid: &str) -> Verdict {
@@ -80,6 +83,10 @@ fn ended(item: &Item) -> Verdict {
             "the plan completed without opening a run, so there are no data".to_owned(),
         ),
         ExitStatus::Completed => Verdict::Completed,
+        // The plan may have come to its end before, where the manager had lost track of it.
+        ExitStatus::Failed if said.contains(DESTROYED) => {
+            Verdict::Lost("the environment of the RE Manager was destroyed while the plan ran")
+        }
         ExitStatus::Failed => Verdict::Failed(why.to_owned()),
         ExitStatus::Aborted => Verdict::TakenAway("an operator aborted the plan".to_owned()),
         ExitStatus::Halted => Verdict::TakenAway("an operator halted the plan".to_owned()),

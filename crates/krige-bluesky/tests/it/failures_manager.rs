@@ -3,6 +3,7 @@
 //! Each test has a stack of its own, to which it does something. What is asserted is the runner's part: the trial's status, a
 //! reason that tells an operator what happened, that nothing ran twice, and that the next trial works.
 
+mod environment;
 mod finding;
 mod operators;
 mod plans;
@@ -179,4 +180,30 @@ fn items_of(manager: &ReManager, trial: TrialIndex) -> usize {
         (manager.queue_get().expect("a queue"), manager.history_get().expect("a history"));
     let all = queue.items.iter().chain(&queue.running_item).chain(&history.items);
     all.filter(is_its).count()
+}
+
+/// An experiment on the runner that needs no data.
+fn experiment(runner: QueueserverRunner) -> Client {
+    let mut client = Client::in_memory().with_seed(1);
+    let parameters = ["motor1", "motor2"].map(|name| Parameter::float(name, -5.0, 5.0));
+    let config =
+        parameters.into_iter().fold(ExperimentConfig::new("e"), ExperimentConfig::parameter);
+    client.configure_experiment(config).expect("an experiment");
+    client.configure_optimization("-y", &[]).expect("an objective");
+    let number = FunctionMetric::new(|run, _| Ok(run.trial_index as f64));
+    client.configure_metric("y", number).expect("a metric");
+    client.configure_runner(runner).expect("a runner");
+    client
+}
+
+/// Trials one after the other, tried again soon.
+fn options(trials: usize, max_attempts: u32) -> OrchestratorOptions {
+    OrchestratorOptions {
+        max_attempts,
+        init_seconds_between_polls: 0.05,
+        max_seconds_between_polls: 0.1,
+        init_seconds_between_retries: 0.2,
+        max_seconds_between_retries: 1.0,
+        ..OrchestratorOptions::trials(trials, 1)
+    }
 }
