@@ -73,6 +73,12 @@ impl QueueserverRunner {
             .iter()
             .map(|(run, metadata)| self.judge(&manager, &look, run, metadata).map_err(classified))
             .collect();
+        // Afterwards, so that all trials of one item have been in its stage for as long.
+        for ((_, metadata), status) in runs.iter().zip(&statuses) {
+            if matches!(status, Ok(status) if *status != RunStatus::Running) {
+                self.session.forget(metadata.text(ITEM_UID).unwrap_or_default());
+            }
+        }
         if self.remove_returned(&manager, &look, &first.key).is_ok()
             && self.sharing == Sharing::Shared
         {
@@ -90,7 +96,7 @@ impl QueueserverRunner {
         metadata: &Metadata,
     ) -> Result<RunStatus, ManagerError> {
         let uid = metadata.text(ITEM_UID).unwrap_or_default();
-        let status = match look.verdict(uid) {
+        Ok(match look.verdict(uid) {
             Verdict::Waits | Verdict::Runs if self.is_witnessed(run, metadata) => {
                 RunStatus::Completed
             }
@@ -127,11 +133,7 @@ impl QueueserverRunner {
                     Ok(Data::Missing) | Err(_) => self.end_of_lost(manager, run, metadata, why)?,
                 }
             }
-        };
-        if status != RunStatus::Running {
-            self.session.forget(uid);
-        }
-        Ok(status)
+        })
     }
 
     /// Whether somebody else than the manager has told that all of an item was measured.

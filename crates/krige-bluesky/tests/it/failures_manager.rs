@@ -6,7 +6,10 @@
 mod environment;
 mod finding;
 mod operators;
+mod outages;
 mod plans;
+mod redis;
+mod relay;
 mod stopping;
 
 use std::panic::resume_unwind;
