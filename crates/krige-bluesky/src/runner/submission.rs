@@ -145,3 +145,6 @@ pub(super) fn is_of_experiment(item: &Item, key: &str) -> bool {
     let theirs = item.meta.get(CORRELATION).and_then(Value::as_str).and_then(experiment);
     theirs.is_some() && theirs == experiment(key)
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,6 @@ fn ended(item: &Item) -> Verdict {
         ExitStatus::Other(word) => Verdict::Failed(format!("the plan ended with `{word}`: {why}")),
     }
 }
+
+#[cfg(test)]
+mod tests;
