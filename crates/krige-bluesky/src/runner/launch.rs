@@ -178,7 +178,10 @@ impl QueueserverRunner {
     pub(super) fn slots(&self) -> Result<Option<usize>, RunnerError> {
         let manager = self.session.manager(&self.manager)?;
         let status = match self.session.look(&manager) {
-            Ok(look) => look.status,
+            Ok(look) => {
+                self.free(&manager, &look).map_err(classified)?;
+                look.status
+            }
             Err(error) if error.is_transient() && !self.is_impatient() => return Ok(Some(0)),
             Err(error) => return Err(classified(error)),
         };

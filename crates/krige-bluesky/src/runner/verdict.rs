@@ -65,7 +65,7 @@ impl Look {
     }
 
     /// As a manager is after a restart of its database in the middle of a plan: busy, and nothing to do.
-    fn is_stuck(&self) -> bool {
+    pub(super) fn is_stuck(&self) -> bool {
         self.status.manager_state == ManagerState::ExecutingQueue
             && self.status.re_state == Some(ReState::Idle)
             && self.status.worker_environment_state == WorkerState::Idle

@@ -182,6 +182,19 @@ impl QueueserverRunner {
         Ok(if events >= points { Data::Whole } else { Data::Missing })
     }
 
+    /// Frees a dedicated manager of a plan that it never comes to the end of, although its trial may have ended by what others
+    /// told.
+    pub(super) fn free(&self, manager: &ReManager, look: &Look) -> Result<(), ManagerError> {
+        let Some(uid) = look.status.running_item_uid.as_deref() else { return Ok(()) };
+        let is_over = if look.is_stuck() {
+            self.session.time_in(uid, Stage::Lost) >= BELIEVED
+        } else {
+            let ran = self.session.time_in(uid, Stage::Running).as_secs_f64();
+            ran >= self.plan_timeout_seconds
+        };
+        if is_over { self.recover(manager, uid) } else { Ok(()) }
+    }
+
     /// Makes a dedicated manager usable again that cannot come to the end of an item: without an environment, which the next
     /// launch opens. One that does something else by now is usable.
     fn recover(&self, manager: &ReManager, uid: &str) -> Result<(), ManagerError> {
