@@ -40,7 +40,12 @@ fn launches_wait_for_a_database_that_is_away() {
 #[track_caller]
 fn lose_its_record(stack: &BlueskyStack, manager: &ReManager) {
     stack.service("stop", "redis");
-    let ended = |status: &Status| status.re_state == Some(ReState::Idle);
+    let mut looks = 0;
+    let ended = |status: &Status| {
+        looks += usize::from(status.re_state == Some(ReState::Idle));
+        // The manager asks its worker every half second, in which there are ten looks.
+        looks > 30
+    };
     manager.wait_for(Instant::now() + PATIENCE, ended).expect("the plan ends");
     stack.service("start", "redis");
     assert!(is_stuck(&manager.status().expect("a status")));
