@@ -152,10 +152,12 @@ impl QueueserverRunner {
         metadata: &Metadata,
         why: &str,
     ) -> Result<RunStatus, ManagerError> {
-        self.recover(manager, metadata.text(ITEM_UID).unwrap_or_default())?;
+        let uid = metadata.text(ITEM_UID).unwrap_or_default();
+        self.recover(manager, uid)?;
         if let Ok(Data::Whole) = self.data(run, metadata) {
             return Ok(RunStatus::Completed);
         }
+        self.replace_dead_worker(manager, uid)?;
         let looked = match &self.tiled {
             Some(_) => "; Tiled does not have its whole data either",
             None => "",
@@ -207,9 +209,21 @@ impl QueueserverRunner {
             matches!(status.manager_state, ManagerState::ExecutingQueue | ManagerState::Paused);
         let its = status.running_item_uid.as_deref() == Some(uid);
         if busy && its && status.worker_environment_exists {
-            manager.environment_destroy()?;
-            let deadline = Instant::now() + STOPPING;
-            manager.wait_for(deadline, |status| status.manager_state == ManagerState::Idle)?;
+            destroy_environment(manager)?;
+        }
+        Ok(())
+    }
+
+    /// A dedicated manager does not notice that its worker has died, and whatever it gives to it is gone: with the environment
+    /// destroyed, the next launch opens another.
+    fn replace_dead_worker(&self, manager: &ReManager, uid: &str) -> Result<(), ManagerError> {
+        if self.sharing == Sharing::Shared || uid.is_empty() {
+            return Ok(());
+        }
+        let status = manager.status()?;
+        let idle = status.manager_state == ManagerState::Idle && status.worker_environment_exists;
+        if idle && !manager.history_get()?.items.iter().any(|item| item.item_uid == uid) {
+            destroy_environment(manager)?;
         }
         Ok(())
     }
@@ -290,6 +304,16 @@ impl QueueserverRunner {
         self.remove_returned(manager, &look, &run.key)?;
         Ok(Stopped::Requested)
     }
+}
+
+/// Destroys an environment that is open, and waits until it is gone.
+fn destroy_environment(manager: &ReManager) -> Result<(), ManagerError> {
+    manager.environment_destroy()?;
+    let gone = |status: &Status| {
+        status.manager_state == ManagerState::Idle && !status.worker_environment_exists
+    };
+    manager.wait_for(Instant::now() + STOPPING, gone)?;
+    Ok(())
 }
 
 /// Removes an item from the queue, if it is still there.

@@ -155,6 +155,23 @@ fn a_trial_fails_whose_worker_was_killed() {
     });
 }
 
+/// The manager does not notice that either, and takes plans for a worker that is not there.
+#[test]
+fn a_trial_ends_that_is_launched_on_a_worker_that_was_killed() {
+    bounded(|| {
+        let stack = manager_only();
+        let manager = operator(&stack);
+        let plain = runner(&stack, "default_acquire");
+        let limited = QueueserverRunner { plan_timeout_seconds: 10.0, ..apart(&plain) };
+        kill(&stack, Process::Worker);
+        let launched = launch(&limited, 0);
+        let reason = failure(&limited, 0, &launched);
+        assert!(reason.contains("neither in the queue nor in the history"), "{reason}");
+        completes(&plain, 1);
+        assert_eq!(manager.queue_get().expect("a queue").items, []);
+    });
+}
+
 /// The manager is stopped when the request to execute has reached it: it is carried out when nobody waits for it any more.
 #[test]
 fn a_launch_that_is_carried_out_late_is_found_and_not_repeated() {
