@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use krige_core::control::Ending;
 use krige_core::experiment::Experiment;
-use krige_core::trial::{Launch, TrialIndex, TrialStatus};
+use krige_core::trial::{Launch, Origin, TrialIndex, TrialStatus};
 
 use super::board::Board;
 use super::options::OrchestratorOptions;
@@ -87,13 +87,16 @@ pub(crate) fn plan(
     };
     let mut commands = Vec::new();
     let mut polled = Vec::new();
-    let (mut candidates, mut under_way) = (Vec::new(), 0);
+    let (mut candidates, mut queued, mut under_way) = (Vec::new(), false, 0);
     let open = [TrialStatus::Candidate, TrialStatus::Staged, TrialStatus::Running];
     for trial in experiment.trials_in(&open) {
         let index = trial.index;
         let due = board.is_due(index, now);
         match trial.status() {
-            TrialStatus::Candidate => candidates.push(index),
+            TrialStatus::Candidate => {
+                queued |= trial.origin == Origin::Attached;
+                candidates.push(index);
+            }
             TrialStatus::Staged => {
                 under_way += 1;
                 match (due && ours(board, index), board.absent.contains(&index)) {
@@ -153,21 +156,25 @@ pub(crate) fn plan(
     }
     let slots = parallelism.saturating_sub(under_way);
     let holding = draining || experiment.controls.paused;
-    let taken = if holding { 0 } else { candidates.len().min(slots) };
-    let launched = taken.min(launches);
-    commands.extend(candidates.iter().take(launched).map(|&trial| Command::Launch(trial)));
-    under_way += taken;
     let left = left_to_propose(experiment, options, board);
     let wanted = slots.saturating_add(options.suggestions_ahead).saturating_sub(candidates.len());
     let mut proposable = wanted.min(left);
-    if slots < options.min_free_slots.min(parallelism) && options.suggestions_ahead == 0 {
+    let round = options.min_free_slots.min(parallelism);
+    if slots < round && options.suggestions_ahead == 0 {
         proposable = 0;
     }
     // Whatever changed since, by whomever, may have made an end of the pause.
     let paused = board.paused.as_ref().is_some_and(|at| at.sequence == experiment.sequence);
+    let proposes = !holding && proposable > 0 && !paused;
+    // A round goes out as a whole, also where its strategy proposes one trial at a time; what was queued goes out before.
+    let gathers = proposes && round > 1 && candidates.len() < slots && !queued;
+    let taken = if holding || gathers { 0 } else { candidates.len().min(slots) };
+    let launched = taken.min(launches);
+    commands.extend(candidates.iter().take(launched).map(|&trial| Command::Launch(trial)));
+    under_way += taken;
     // What is ready goes out first.
-    let ready = launched == 0 && (candidates.is_empty() || options.suggestions_ahead > 0);
-    if !holding && proposable > 0 && !paused && ready {
+    let ready = candidates.is_empty() || options.suggestions_ahead > 0 || gathers;
+    if proposes && launched == 0 && ready {
         commands.push(Command::Propose(proposable));
         return commands;
     }

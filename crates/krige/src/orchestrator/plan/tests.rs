@@ -4,7 +4,7 @@ use krige_core::Timestamp;
 use krige_core::control::Control;
 use krige_core::event::Event;
 use krige_core::search_space::{Parameter, SearchSpace};
-use krige_core::trial::{Arm, Metadata, TrialEvent, TrialRun};
+use krige_core::trial::{Arm, Generation, Metadata, TrialEvent, TrialRun};
 
 use super::super::board::{Paused, Retry, Stopping};
 use super::super::calls::Call;
@@ -259,6 +259,38 @@ fn rounds_are_proposed_when_all_slots_are_free() {
     // The last round is as large as what is left.
     let last = OrchestratorOptions { total_trials: Some(4), ..rounds };
     check(&[Completed, Completed, Completed], &last, &waiting(), &[Command::Propose(1)]);
+}
+
+#[test]
+fn rounds_go_out_as_a_whole_where_trials_are_proposed_one_by_one() {
+    let rounds = OrchestratorOptions { min_free_slots: 3, ..options() };
+    let proposed = |count: usize| {
+        let mut experiment = experiment(&[]);
+        for trial in 0..count {
+            let parameters = [("x", trial as f64 / 100.0)].into();
+            let arm = Arm { name: format!("{trial}_0"), parameters };
+            let generation = Generation {
+                node: "sobol".into(),
+                method: "sobol".into(),
+                prediction: None,
+                degraded: None,
+                state: serde_json::Value::Null,
+            };
+            let event = Event::TrialGenerated { trial, arm, generation };
+            let _applied = experiment.apply(Timestamp::UNIX_EPOCH, &event).expect("fits");
+        }
+        experiment
+    };
+    let commands = |count, board| plan(&proposed(count), &rounds, &board, NOW);
+    assert_eq!(commands(1, Board::default()), [Command::Propose(2)]);
+    assert_eq!(commands(2, Board::default()), [Command::Propose(1)]);
+    assert_eq!(commands(3, Board::default()), [0, 1, 2].map(Command::Launch));
+    // Where nothing more can be proposed, what there is goes out.
+    let sequence = proposed(2).sequence;
+    let paused = Some(Paused { sequence, reason: "r".into() });
+    assert_eq!(commands(2, Board { paused, ..Board::default() }), [0, 1].map(Command::Launch));
+    // What somebody queued goes out before anything is proposed.
+    check(&[Candidate], &rounds, &Board::default(), &[Command::Launch(0)]);
 }
 
 #[test]
