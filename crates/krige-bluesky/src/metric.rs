@@ -3,6 +3,8 @@
 mod reduce;
 mod rows;
 
+use std::sync::{Mutex, PoisonError};
+
 use krige_core::trial::{Metadata, TrialRun};
 use krige_runner::{IMetric, Measurement, MetricError};
 use serde::{Deserialize, Serialize};
@@ -124,8 +126,9 @@ impl TiledMetric {
         rows: &Rows,
         events: usize,
     ) -> Result<ArrayData, MetricError> {
+        let _alone = READING.lock().unwrap_or_else(PoisonError::into_inner);
         let found =
-            tiled.find_stream_array(&run.uid, &self.stream, &self.data_key).map_err(unread)?;
+            tiled.find_stream_array(&run.uid, &self.stream, &self.data_key).map_err(disturbed)?;
         let shape = &found.structure.shape;
         let frames = rows_per_event(&run.uid, shape, found.declared.as_deref(), events)
             .map_err(MetricError::permanent)?
@@ -138,7 +141,7 @@ impl TiledMetric {
         // Of a point there is one row, or they are together: hardly anything is read in vain.
         let (first, last) = (rows[0], rows[rows.len() - 1]);
         let slice = Slice::Range(first * frames, (last + 1) * frames);
-        let read = tiled.read_stream_array(&found, &[slice]).map_err(unread)?;
+        let read = tiled.read_stream_array(&found, &[slice]).map_err(disturbed)?;
         let size = read.data.len() / (last + 1 - first);
         let one = |row: &usize| &read.data[(row - first) * size..][..size];
         let data = rows.iter().flat_map(one).copied().collect();
@@ -173,6 +176,19 @@ impl IMetric for TiledMetric {
             }
             other => other,
         })
+    }
+}
+
+/// Tiled reads all tables of a DuckDB file, which is where it keeps them by default, over one connection from many threads
+/// (0.2.20, `StaticPool` in `tiled/storage.py`): requests at the same time cut each other's answers short, or end the server.
+/// So this process makes one at a time.
+static READING: Mutex<()> = Mutex::new(());
+
+/// An answer of the wrong length is another reader's doing (see [`READING`]), and right the next time.
+fn disturbed(error: TiledError) -> MetricError {
+    match error {
+        TiledError::Protocol { .. } => MetricError::transient(error),
+        other => unread(other),
     }
 }
 
