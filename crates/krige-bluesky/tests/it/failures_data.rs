@@ -10,7 +10,7 @@ use krige_bluesky::{AgentConfig, Objective, QueueserverAgent};
 use krige_testkit::BlueskyStack;
 use serde_json::{Map, json};
 
-use crate::agent::{assert_measured, himmelblau, manager};
+use crate::agent::{assert_all_measured, assert_measured, himmelblau, manager};
 use crate::bounded::{PATIENCE, finish, wait_for};
 
 /// As long as a trial's data are waited for that never come.
@@ -151,7 +151,7 @@ fn values_are_right_however_far_the_bridge_lags_behind() {
     let stack = BlueskyStack::start(None, &[("STACK_BRIDGE_DELAY", "0.5")]);
     let (agent, report) = finish(agent(himmelblau(&stack, "lag")).run(2, 2));
     assert_eq!((report.ended, report.finished), (EndReason::Done, 4));
-    assert_measured(&agent);
+    assert_all_measured(&agent);
 }
 
 #[test]

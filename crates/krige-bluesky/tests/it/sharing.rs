@@ -13,7 +13,7 @@ use krige_bluesky::{AgentConfig, Dof, ManagerAccess, QueueserverAgent, Sharing};
 use krige_testkit::BlueskyStack;
 use serde_json::{Map, json};
 
-use crate::agent::{assert_measured, himmelblau, manager};
+use crate::agent::{assert_all_measured, himmelblau, manager};
 use crate::bounded::{PATIENCE, finish, wait_for};
 use crate::keys::LOCK_KEY;
 
@@ -88,7 +88,7 @@ fn a_queue_with_others_items_is_not_started_and_krige_waits_behind_them() {
     manager.queue_start().expect("an operator starts it");
     let (agent, report) = finish(run);
     assert_eq!((report.ended, report.finished), (EndReason::Done, 1));
-    assert_measured(&agent);
+    assert_all_measured(&agent);
     let history = manager.history_get().expect("a history").items;
     let ran: Vec<_> = history.iter().rev().take(2).map(|item| &item.item_uid).collect();
     assert_eq!(ran, [second, first]);
@@ -144,7 +144,7 @@ fn two_experiments_on_one_manager_complete_though_plans_of_one_fail() {
     let [(refused, a), (beside, b)] = runs.map(finish);
     assert_eq!((a.ended, a.finished), (EndReason::Done, 8));
     assert_eq!((b.ended, b.finished), (EndReason::Done, 8));
-    assert_measured(&beside);
+    assert_all_measured(&beside);
     for trial in &refused.client().experiment().expect("there").trials {
         let outside = trial.arm.parameters.float("bounded").expect("a float").abs() > 5.0;
         let (status, reason) = (trial.status(), trial.state.reason().unwrap_or_default());
@@ -206,7 +206,7 @@ fn what_an_operator_locked_is_waited_for() {
         drop(lock);
         let (agent, report) = finish(run);
         assert_eq!((report.ended, report.finished), (EndReason::Done, 2));
-        assert_measured(&agent);
+        assert_all_measured(&agent);
         let submitted = submitted(&manager, &[&agent]);
         assert_eq!(submitted.values().collect::<Vec<_>>(), [&1, &1]);
         wait_until_idle(&manager);
@@ -226,7 +226,7 @@ fn who_has_the_key_works_under_the_lock() {
         let agent = agent(AgentConfig { manager: access, sharing, ..config });
         let (agent, report) = finish(agent.run(2, 1));
         assert_eq!((report.ended, report.finished), (EndReason::Done, 2));
-        assert_measured(&agent);
+        assert_all_measured(&agent);
         wait_until_idle(&manager);
     }
 }
@@ -248,5 +248,5 @@ fn a_lock_with_another_key_is_waited_for_like_one_without() {
     drop(lock);
     let (agent, report) = finish(run);
     assert_eq!((report.ended, report.finished), (EndReason::Done, 1));
-    assert_measured(&agent);
+    assert_all_measured(&agent);
 }
