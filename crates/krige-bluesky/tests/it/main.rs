@@ -1,6 +1,7 @@
 //! The crate against a real stack: see `krige_testkit::BlueskyStack`.
 
 mod agent;
+mod agent_points;
 mod bounded;
 mod documents;
 mod failures_data;
