@@ -12,7 +12,7 @@ use super::submission::is_of_experiment;
 use super::verdict::{Look, Verdict};
 use super::{QueueserverRunner, Sharing};
 use crate::manager::{
-    Item, ItemRef, ManagerError, ManagerState, PauseOption, ReManager, ReState, RefusalKind, Status,
+    Item, ItemRef, ManagerError, ManagerState, PauseOption, ReManager, RefusalKind, Status,
 };
 use crate::metadata::{CORRELATION, ITEM_UID, POINTS};
 use crate::tiled::{Query, TiledClient, TiledError};
@@ -254,55 +254,62 @@ impl QueueserverRunner {
         if metadata.integer(POINTS).unwrap_or(1) > 1 {
             return Ok(Stopped::Unsupported);
         }
-        let look = self.session.look(&manager).map_err(classified)?;
-        match look.verdict(uid) {
-            Verdict::Waits => match remove(&manager, uid) {
-                Ok(()) => Ok(Stopped::Requested),
-                // It has begun to run since the look.
-                Err(ManagerError::Refused { kind: RefusalKind::Busy, .. }) => {
-                    self.abort(&manager, run, uid).map_err(classified)
+        self.end_now(&manager, run, uid).map_err(classified)?;
+        Ok(Stopped::Requested)
+    }
+
+    /// Removes an item that waits, and pauses and aborts one that runs, until it has ended. What was launched a moment ago is in
+    /// neither state yet, and what was asked to pause may come to its end instead.
+    fn end_now(&self, manager: &ReManager, run: &TrialRun, uid: &str) -> Result<(), ManagerError> {
+        let (begun, mut aborted) = (Instant::now(), false);
+        loop {
+            let look = self.session.look(manager)?;
+            match look.verdict(uid) {
+                Verdict::Completed | Verdict::Failed(_) | Verdict::TakenAway(_) => {
+                    return self.remove_returned(manager, &look, &run.key);
                 }
-                Err(error) => Err(classified(error)),
-            },
-            Verdict::Runs => self.abort(&manager, run, uid).map_err(classified),
-            Verdict::Completed | Verdict::Failed(_) | Verdict::TakenAway(_) | Verdict::Lost(_) => {
-                Ok(Stopped::Requested)
+                Verdict::Lost(_) if begun.elapsed() >= BELIEVED => return Ok(()),
+                Verdict::Lost(_) => {}
+                Verdict::Waits => match remove(manager, uid) {
+                    // It has begun to run since the look.
+                    Err(ManagerError::Refused { .. }) => {}
+                    other => return other,
+                },
+                Verdict::Runs => match look.status.manager_state {
+                    ManagerState::Paused if !aborted => {
+                        tolerant(manager.re_abort())?;
+                        aborted = true;
+                    }
+                    _ if aborted || look.status.pause_pending => {}
+                    // It is refused until the plan really runs.
+                    _ => tolerant(manager.re_pause(PauseOption::Immediate))?,
+                },
+            }
+            let pause = Instant::now() + Duration::from_millis(50);
+            match manager.wait_for(pause, |_| false) {
+                Err(error @ ManagerError::DeadlinePassed { .. }) if begun.elapsed() >= STOPPING => {
+                    return Err(error);
+                }
+                Ok(_) | Err(ManagerError::DeadlinePassed { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
     }
+}
 
-    /// Pauses the plan and aborts it; one that ends meanwhile has ended.
-    fn abort(
-        &self,
-        manager: &ReManager,
-        run: &TrialRun,
-        uid: &str,
-    ) -> Result<Stopped, ManagerError> {
-        let ours = |status: &Status| status.running_item_uid.as_deref() == Some(uid);
-        let deadline = Instant::now() + STOPPING;
-        let mut failed = None;
-        // A plan that is about to run cannot be paused yet, and one that was asked may come to its end instead.
-        let there = manager.wait_for(deadline, |status| {
-            let there = status.manager_state == ManagerState::Paused
-                || !ours(status) && status.manager_state != ManagerState::StartingQueue;
-            if !there && !status.pause_pending && status.re_state == Some(ReState::Running) {
-                match manager.re_pause(PauseOption::Immediate) {
-                    Ok(()) | Err(ManagerError::Refused { .. }) => {}
-                    Err(error) => failed = Some(error),
-                }
-            }
-            there || failed.is_some()
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        if ours(&there) {
-            manager.re_abort()?;
-            manager.wait_for(deadline, |status| !ours(status))?;
-        }
-        let look = self.session.look(manager)?;
-        self.remove_returned(manager, &look, &run.key)?;
-        Ok(Stopped::Requested)
+/// What the manager refuses has changed since the look, and is looked at again.
+fn tolerant(answer: Result<(), ManagerError>) -> Result<(), ManagerError> {
+    match answer {
+        Err(ManagerError::Refused { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes an item from the queue, if it is still there.
+fn remove(manager: &ReManager, uid: &str) -> Result<(), ManagerError> {
+    match manager.queue_item_remove(&ItemRef::Uid(uid.to_owned())) {
+        Ok(_) | Err(ManagerError::Refused { kind: RefusalKind::NoSuchItem, .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -314,12 +321,4 @@ fn destroy_environment(manager: &ReManager) -> Result<(), ManagerError> {
     };
     manager.wait_for(Instant::now() + STOPPING, gone)?;
     Ok(())
-}
-
-/// Removes an item from the queue, if it is still there.
-fn remove(manager: &ReManager, uid: &str) -> Result<(), ManagerError> {
-    match manager.queue_item_remove(&ItemRef::Uid(uid.to_owned())) {
-        Ok(_) | Err(ManagerError::Refused { kind: RefusalKind::NoSuchItem, .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
 }
