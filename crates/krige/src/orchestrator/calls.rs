@@ -31,8 +31,11 @@ pub(crate) enum Call {
 pub(crate) enum Outcome {
     Found(TrialRun, Result<Found, RunnerError>),
     Launched(TrialRun, Result<Metadata, RunnerError>),
-    /// There is no free slot for a launch; nothing was started.
-    Full(TrialRun),
+    /// There is no free slot for a launch. Where it was tried all the same, it may have been started.
+    Full {
+        run: TrialRun,
+        tried: bool,
+    },
     /// A call for several launches went wrong as a whole: whether this one was started is not known.
     Doubtful(TrialRun, RunnerError),
     /// A launch has not answered in time, and is still out: a [`Launched`](Self::Launched) may follow.
@@ -82,12 +85,12 @@ pub(crate) fn launch(
 ) -> Outcome {
     let full = || free_slots(runner) == Some(0);
     if full() {
-        return Outcome::Full(run);
+        return Outcome::Full { run, tried: false };
     }
     let launched = guarded(|| runner.run_trial(&run, parameters));
     match launched.unwrap_or_else(|p| Err(RunnerError::permanent(p))) {
         // Another launch took the last slot in between.
-        Err(RunnerError::Transient(_)) if full() => Outcome::Full(run),
+        Err(RunnerError::Transient(_)) if full() => Outcome::Full { run, tried: true },
         launched => Outcome::Launched(run, launched),
     }
 }
@@ -105,7 +108,7 @@ pub(crate) fn launch_many(
         _ => guarded(|| runner.run_trials(&runs)),
     };
     let ids = runs.into_iter().map(|(run, _)| run);
-    let full = beyond.into_iter().map(|(run, _)| Outcome::Full(run));
+    let full = beyond.into_iter().map(|(run, _)| Outcome::Full { run, tried: false });
     let doubtful = |run, error: Cause| Outcome::Doubtful(run, RunnerError::transient(error));
     Outcome::Each(match answers {
         Ok(answers) if answers.len() == expected => {

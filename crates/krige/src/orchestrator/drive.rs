@@ -377,8 +377,8 @@ impl<'a> Results<'a> {
             Outcome::Found(run, answer) => self.found(&run, answer),
             Outcome::Launched(run, answer) => self.launched(&run, answer),
             Outcome::Doubtful(run, error) => self.doubtful(&run, error),
-            Outcome::Full(run) => {
-                self.full(&run);
+            Outcome::Full { run, tried } => {
+                self.full(&run, tried);
                 Ok(())
             }
             Outcome::Awaited(run) => {
@@ -634,7 +634,7 @@ impl<'a> Results<'a> {
             }
             Outcome::Launched(..)
             | Outcome::Found(..)
-            | Outcome::Full(_)
+            | Outcome::Full { .. }
             | Outcome::Doubtful(..)
             | Outcome::Awaited(_)
             | Outcome::Polled(_)

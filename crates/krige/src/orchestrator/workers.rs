@@ -170,7 +170,7 @@ impl Answer {
     fn worth_taking(self) -> Option<Outcome> {
         match &self.outcome {
             Outcome::Launched(..)
-            | Outcome::Full(_)
+            | Outcome::Full { .. }
             | Outcome::Doubtful(..)
             | Outcome::Each(_)
             | Outcome::Progressed(..) => Some(self.outcome),

@@ -83,10 +83,17 @@ impl Results<'_> {
         self.failed_call(trial, "it could not be started", error)
     }
 
-    /// The far side has no free slot: that is no failure, however long it lasts.
-    pub(super) fn full(&mut self, run: &TrialRun) {
+    /// The far side has no free slot: that is no failure, however long it lasts. A trial that was `tried` all the same may have
+    /// been started.
+    pub(super) fn full(&mut self, run: &TrialRun, tried: bool) {
         if self.launch_is_over(run, None) {
             let trial = run.trial_index;
+            if !tried {
+                // One time for all, so that what goes out together still does.
+                self.board.absent.insert(trial);
+                self.board.launch_at = self.board.launch_at.max(self.now() + self.board.pause);
+                return;
+            }
             self.board.absent.remove(&trial);
             self.board.denied.insert(trial);
             let failures = self.failures(trial);

@@ -1,6 +1,7 @@
 //! Launches that go out in one call.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use krige_core::trial::Metadata;
 use krige_runner::{Found, RunnerError};
@@ -83,8 +84,11 @@ fn no_more_are_launched_together_than_there_are_slots() {
         }
     };
     let launch_many: Option<Arc<_>> = Some(Arc::new(launch_many));
-    let strings =
-        Strings { launch_many: launch_many.map(|l| l as _), slots: Some(2), ..Strings::default() };
+    let strings = Strings {
+        launch_many: launch_many.map(|l| l as _),
+        slots: Arc::new(|()| Some(2)),
+        ..Strings::default()
+    };
     let mut store = stage.begin();
     let results = stage.results(&mut store, strings, &[], batches(5, 5));
     results.for_each(|result| drop(result.expect("no error")));
@@ -93,6 +97,39 @@ fn no_more_are_launched_together_than_there_are_slots() {
     assert_eq!(calls[0], [0, 1]);
     assert!(calls.iter().all(|call| (1..=2).contains(&call.len())), "{calls:?}");
     assert_eq!(calls.iter().map(Vec::len).sum::<usize>(), 5, "{calls:?}");
+}
+
+/// As where a far side runs a batch as one, and is busy with the last for a moment longer.
+#[test]
+fn what_a_full_far_side_did_not_try_is_not_looked_for_and_still_goes_out_together() {
+    let stage = Stage::new();
+    let (calls, finds, looks) =
+        (Calls::default(), Counts::default(), Arc::<AtomicUsize>::default());
+    let launch_many = {
+        let calls = calls.clone();
+        move |runs: Launches| {
+            if !runs.is_empty() {
+                calls.add(&runs);
+            }
+            accepted(&runs)
+        }
+    };
+    let launch_many: Option<Arc<_>> = Some(Arc::new(launch_many));
+    let counted = finds.clone();
+    let strings = Strings {
+        launch_many: launch_many.map(|l| l as _),
+        slots: Arc::new(move |()| (looks.fetch_add(1, Ordering::SeqCst) < 5).then_some(0)),
+        find: Arc::new(move |run| {
+            counted.count(&run);
+            Ok(Found::Absent)
+        }),
+        ..Strings::default()
+    };
+    let mut store = stage.begin();
+    let results = stage.results(&mut store, strings, &[], batches(3, 3));
+    results.for_each(|result| drop(result.expect("no error")));
+    assert_eq!(calls.all(), [[0, 1, 2]]);
+    assert_eq!(finds.of(0..3), [0; 3]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) struct Strings {
     pub(super) find: Pull<TrialRun, Result<Found, RunnerError>>,
     pub(super) stop: Pull<(TrialRun, String), Result<Stopped, RunnerError>>,
     pub(super) fetch: Pull<TrialRun, Result<Measurement, MetricError>>,
-    pub(super) slots: Option<usize>,
+    pub(super) slots: Pull<(), Option<usize>>,
     /// Whether the metric can be fetched while its trial runs.
     pub(super) watched: bool,
 }
@@ -39,7 +39,7 @@ impl Default for Strings {
             find: Arc::new(|_| Ok(Found::Absent)),
             stop: Arc::new(|_| Ok(Stopped::Requested)),
             fetch: Arc::new(|run| Ok((run.trial_index as f64).into())),
-            slots: None,
+            slots: Arc::new(|()| None),
             watched: false,
         }
     }
@@ -85,7 +85,7 @@ impl IRunner for Puppet {
     }
 
     fn free_slots(&self) -> Result<Option<usize>, RunnerError> {
-        Ok(self.strings.slots)
+        Ok((self.strings.slots)(()))
     }
 
     fn find_trial(&self, run: &TrialRun) -> Result<Found, RunnerError> {
