@@ -38,6 +38,9 @@ fn run(stack: &BlueskyStack, folder: &Path, arguments: &[&str]) -> Ended {
 /// How often each key of the experiment was run, as the manager's history has it.
 fn deployments(stack: &BlueskyStack, experiment: &str) -> BTreeMap<String, usize> {
     let manager = ReManager::connect(&stack.addresses().control_addr).build().expect("a client");
+    // A trial may end before the manager knows that its plan has.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    manager.wait_for(deadline, |status| status.running_item_uid.is_none()).expect("it is at rest");
     let mut counts = BTreeMap::new();
     for item in manager.history_get().expect("the history").items {
         for key in item.meta["krige_keys"].as_array().into_iter().flatten() {

@@ -11,6 +11,7 @@
 pub mod access;
 mod agent;
 pub mod documents;
+mod json;
 pub mod manager;
 pub mod metadata;
 pub mod metric;

@@ -12,7 +12,6 @@
 //! [`MAX_DOCUMENT`] bytes is not decoded: large arrays are fetched from Tiled.
 
 mod error;
-mod json;
 mod msgpack;
 mod pickle;
 mod subscriber;
@@ -25,6 +24,7 @@ use serde_json::{Map, Value};
 
 pub use self::error::DocumentError;
 pub use self::subscriber::DocumentSubscriber;
+use crate::json::from_python;
 
 /// The largest payload that is decoded, in bytes: 4 MiB.
 pub const MAX_DOCUMENT: usize = 4 << 20;
@@ -197,8 +197,10 @@ impl Body {
         payload: &[u8],
         format: DocumentFormat,
     ) -> Result<Self, DocumentError> {
-        let decode = match format {
-            DocumentFormat::Json => json::decode,
+        let decode: fn(&[u8]) -> Result<Value, String> = match format {
+            DocumentFormat::Json => {
+                |payload| from_python(payload).map_err(|error| error.to_string())
+            }
             DocumentFormat::Msgpack => msgpack::decode,
             DocumentFormat::Pickle if matches!(name, DocumentName::Start | DocumentName::Stop) => {
                 pickle::decode

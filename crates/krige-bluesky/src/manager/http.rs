@@ -10,9 +10,9 @@ use ureq::http::StatusCode;
 
 use super::Result;
 use super::error::ManagerError;
-use super::json::from_python;
 use super::method::Method;
 use super::transport::Transport;
+use crate::json::from_python;
 
 /// The largest reply that is taken, in bytes.
 const MAX_REPLY: u64 = 64 << 20;

@@ -27,7 +27,6 @@ mod error;
 mod history;
 mod http;
 mod item;
-mod json;
 mod locks;
 mod method;
 mod queue;

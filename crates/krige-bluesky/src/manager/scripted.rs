@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{ManagerError, Method, ReManager, Result, Transport, json};
+use super::{ManagerError, Method, ReManager, Result, Transport};
+use crate::json;
 
 /// A recorded reply.
 macro_rules! recorded {

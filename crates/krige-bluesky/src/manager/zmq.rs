@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::Result;
 use super::error::ManagerError;
-use super::json::from_python;
 use super::method::Method;
 use super::transport::Transport;
+use crate::json::from_python;
 use crate::zmtp::{Phase, Requester, Security, ZmtpError};
 
 /// How requests and replies are written. Both sides must be set up alike: it is not negotiated.

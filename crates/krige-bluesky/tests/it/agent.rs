@@ -16,7 +16,7 @@ use krige_bluesky::{
 use krige_testkit::BlueskyStack;
 use serde_json::{Map, json};
 
-use crate::bounded::{PATIENCE, finish, wait_for};
+use crate::bounded::{PATIENCE, finish, history, wait_for};
 use crate::keys::{HTTP_KEY, TILED_KEY};
 
 /// The tutorial's agent: Himmelblau's function of two motors.
@@ -82,7 +82,7 @@ fn overheads(
     journal: &mut SqliteJournal,
 ) -> Vec<f64> {
     let experiment = agent.client().experiment().expect("there");
-    let history = manager.history_get().expect("a history");
+    let history = history(manager);
     let mut launching = BTreeMap::new();
     let mut overheads = Vec::new();
     for record in journal.read(&experiment.name, 0).expect("records") {
@@ -126,12 +126,12 @@ fn points_of_one_plan_get_their_own_rows() {
     let stack = BlueskyStack::shared();
     let manager = manager(&stack);
     for plan in ["default_acquire", "reordered_acquire", "multi_run_acquire"] {
-        let before = manager.history_get().expect("a history").items.len();
+        let before = history(&manager).items.len();
         let config = AgentConfig { acquisition_plan: plan.to_owned(), ..himmelblau(&stack, plan) };
         let (agent, report) = finish(agent(config).run(2, 3));
         assert_eq!((report.ended, report.finished), (EndReason::Done, 6), "{plan}");
         assert_all_measured(&agent);
-        let items = manager.history_get().expect("a history").items.split_off(before);
+        let items = history(&manager).items.split_off(before);
         let keys = items.iter().map(|item| item.meta[KEYS].as_array().expect("a list").len());
         assert_eq!(keys.collect::<Vec<_>>(), [3, 3], "{plan}");
     }
@@ -186,7 +186,7 @@ fn an_experiment_goes_on_from_the_database_and_only_as_itself() {
     assert_eq!(points(&second).len(), 7);
     assert_eq!(points(&second)[..4], before);
     assert_all_measured(&second);
-    let history = manager(&stack).history_get().expect("a history").items;
+    let history = history(&manager(&stack)).items;
     let experiment = second.client().experiment().expect("there").id.clone();
     let keys = history.iter().filter_map(|item| item.meta[KEYS][0].as_str());
     assert_eq!(keys.filter(|key| key.contains(&experiment)).count(), 7);
@@ -251,7 +251,7 @@ fn stop_twice_aborts_the_plan_that_runs() {
         (trial.status(), reason),
         (TrialStatus::Failed, Some("the run was stopped before it ended"))
     );
-    let history = manager.history_get().expect("a history");
+    let history = history(&manager);
     let last = history.items.last().and_then(|item| item.result.as_ref()).expect("it ended");
     assert_eq!(last.exit_status, ExitStatus::Aborted);
     let status = manager.status().expect("a status");

@@ -9,7 +9,7 @@ use krige_testkit::BlueskyStack;
 use serde_json::json;
 
 use crate::agent::{assert_all_measured, himmelblau, manager};
-use crate::bounded::{PATIENCE, finish, wait_for};
+use crate::bounded::{PATIENCE, finish, history, wait_for};
 
 fn agent(config: AgentConfig) -> QueueserverAgent {
     QueueserverAgent::new(config).expect("an agent")
@@ -28,7 +28,7 @@ fn by_hand(manager: &ReManager, plan: &str, sensors: &[&str]) -> ItemResult {
     let plan = plan.and_then(|plan| plan.arg(sensors)).expect("JSON");
     let uid = manager.queue_item_execute(&plan).expect("it is started").item_uid;
     wait_for("the end of the plan", || {
-        let history = manager.history_get().expect("a history");
+        let history = history(manager);
         history.items.into_iter().find(|item| item.item_uid == uid)?.result
     })
 }

@@ -11,7 +11,7 @@ use krige_testkit::BlueskyStack;
 use serde_json::{Map, json};
 
 use crate::agent::{assert_all_measured, assert_measured, himmelblau, manager};
-use crate::bounded::{PATIENCE, finish, wait_for};
+use crate::bounded::{PATIENCE, finish, history, wait_for};
 
 /// As long as a trial's data are waited for that never come.
 const LOST: Duration = Duration::from_secs(5);
@@ -95,7 +95,7 @@ fn a_tiled_that_is_away_or_hangs_for_a_while_delays_results_and_loses_none() {
         assert_eq!([trial(&agent, 0), trial(&agent, 1)], [completed.clone(), completed]);
         assert_measured(&agent);
     }
-    assert_eq!(manager.history_get().expect("a history").items.len(), 4);
+    assert_eq!(history(&manager).items.len(), 4);
 }
 
 #[test]

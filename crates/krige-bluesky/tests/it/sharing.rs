@@ -14,7 +14,7 @@ use krige_testkit::BlueskyStack;
 use serde_json::{Map, json};
 
 use crate::agent::{assert_all_measured, himmelblau, manager};
-use crate::bounded::{PATIENCE, finish, wait_for};
+use crate::bounded::{PATIENCE, finish, history, wait_for};
 use crate::keys::LOCK_KEY;
 
 fn shared(stack: &BlueskyStack, name: &str) -> AgentConfig {
@@ -39,7 +39,7 @@ fn queued(manager: &ReManager) -> Vec<String> {
 
 /// How often each key of an experiment ran, or waits to.
 fn submitted(manager: &ReManager, agents: &[&QueueserverAgent]) -> HashMap<String, usize> {
-    let (history, queue) = (manager.history_get().expect("it"), manager.queue_get().expect("it"));
+    let (history, queue) = (history(manager), manager.queue_get().expect("it"));
     let ids: Vec<String> = agents
         .iter()
         .map(|agent| format!("krige-{}-", agent.client().experiment().expect("there").id))
@@ -89,7 +89,7 @@ fn a_queue_with_others_items_is_not_started_and_krige_waits_behind_them() {
     let (agent, report) = finish(run);
     assert_eq!((report.ended, report.finished), (EndReason::Done, 1));
     assert_all_measured(&agent);
-    let history = manager.history_get().expect("a history").items;
+    let history = history(&manager).items;
     let ran: Vec<_> = history.iter().rev().take(2).map(|item| &item.item_uid).collect();
     assert_eq!(ran, [second, first]);
     assert!(!manager.status().expect("a status").queue_autostart_enabled);
@@ -119,7 +119,7 @@ fn a_plan_that_failed_leaves_no_copy_and_nothing_of_others_is_touched() {
     // The manager stopped at the failure; what was behind it still is, and waits for its operator.
     wait_until_idle(&manager);
     assert_eq!(queued(&manager), behind.each_ref().map(|item| item.item_uid.clone()));
-    let ran = manager.history_get().expect("a history").items;
+    let ran = history(&manager).items;
     assert!(ran.iter().any(|item| item.item_uid == before.item_uid));
     assert!(ran.iter().all(|item| behind.iter().all(|other| other.item_uid != item.item_uid)));
     for item in behind {

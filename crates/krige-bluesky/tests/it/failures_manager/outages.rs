@@ -7,6 +7,7 @@ use krige_bluesky::QueueserverRunner;
 
 use super::relay::{Relay, Then};
 use super::*;
+use crate::bounded::history;
 
 /// A copy of a runner that soon gives up a request.
 fn hasty(runner: &QueueserverRunner) -> QueueserverRunner {
@@ -213,7 +214,7 @@ fn a_launch_whose_reply_is_lost_is_found_and_not_repeated() {
 #[track_caller]
 fn each_completed_and_ran_once(client: &Client, manager: &ReManager) {
     let trials = &client.experiment().expect("there").trials;
-    let history = manager.history_get().expect("a history");
+    let history = history(manager);
     assert_eq!((trials.len(), history.items.len()), (2, 2));
     for trial in trials {
         assert_eq!((trial.status(), trial.state.reason()), (TrialStatus::Completed, None));

@@ -2,7 +2,7 @@
 //!
 //! Python's encoder writes `NaN`, `Infinity` and `-Infinity`, which are no JSON, and escapes halves of surrogate pairs,
 //! which are no text; both can be in what a user once submitted, and are then in every later reply about the queue or
-//! the history. Here the first become null, and the second the replacement character.
+//! the history, and in documents. Here the first become null, and the second the replacement character.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// If it is not even that.
-pub(super) fn from_python(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+pub(crate) fn from_python(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(bytes).or_else(|error| match repaired(bytes) {
         Some(repaired) => serde_json::from_slice(&repaired),
         None => Err(error),
