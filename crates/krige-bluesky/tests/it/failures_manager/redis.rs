@@ -14,7 +14,7 @@ fn launches_wait_for_a_database_that_is_away() {
     bounded(|| {
         let stack = manager_only();
         let (tell, asked) = mpsc::channel();
-        let relay = Relay::start(&stack, "queue_get", move || {
+        let relay = Relay::start(&stack, "history_get", move || {
             tell.send(()).expect("the test waits for it");
             Then::Forward
         });
