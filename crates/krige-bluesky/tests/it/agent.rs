@@ -8,7 +8,7 @@ use krige::core::journal::Journal;
 use krige::core::trial::TrialEvent;
 use krige::prelude::*;
 use krige::sqlite::SqliteJournal;
-use krige_bluesky::manager::{Encoding, ExitStatus, ManagerState, ReManager};
+use krige_bluesky::manager::{Encoding, ExitStatus, ManagerState, ReManager, Status};
 use krige_bluesky::metadata::{ITEM_UID, KEYS};
 use krige_bluesky::{
     AgentConfig, AgentError, Dof, ManagerAccess, Objective, QueueserverAgent, TiledAccess,
@@ -254,8 +254,9 @@ fn stop_twice_aborts_the_plan_that_runs() {
     let history = history(&manager);
     let last = history.items.last().and_then(|item| item.result.as_ref()).expect("it ended");
     assert_eq!(last.exit_status, ExitStatus::Aborted);
-    let status = manager.status().expect("a status");
-    assert_eq!((status.manager_state, status.items_in_queue), (ManagerState::Idle, 0));
+    let idle = |status: &Status| status.manager_state == ManagerState::Idle;
+    let status = manager.wait_for(Instant::now() + PATIENCE, idle).expect("it comes to rest");
+    assert_eq!(status.items_in_queue, 0);
 }
 
 #[test]

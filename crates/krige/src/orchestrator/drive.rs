@@ -456,6 +456,12 @@ impl<'a> Results<'a> {
                 self.observe(trial);
                 return Ok(false);
             }
+            // It was asked for: what becomes of the trial is decided by the answer to the request.
+            Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
+                if self.board.cancelled.contains(&trial) =>
+            {
+                return Ok(false);
+            }
             // It has failed already; nothing comes of it any more.
             Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
                 if self.board.expired.contains(&trial) =>

@@ -363,3 +363,33 @@ fn what_a_former_run_of_a_trial_measured_is_not_taken_for_the_present_one() {
     results.take_in(Outcome::Progressed(present, measured())).expect("no error");
     assert_eq!(results.experiment().trials[0].status(), TrialStatus::EarlyStopped);
 }
+
+/// The far side shows a run that it was asked to stop as one that somebody took away.
+#[test]
+fn what_a_poll_says_of_a_trial_that_is_being_stopped_is_no_news() {
+    for status in [
+        RunStatus::Failed { reason: "killed".into() },
+        RunStatus::Abandoned { reason: "an operator aborted it".into() },
+    ] {
+        let name = format!("being stopped {status:?}");
+        let evaluate = |_: &Parameterization| Ok(vec![("y".to_owned(), 1.0)]);
+        let _far_side = FarSide::new(&name, evaluate, |_| Script::never_ends());
+        let journal = SharedJournal::new();
+        let (mut store, _) = begun(&journal, 1);
+        let mut results = run(&mut store, &name, 1);
+        assert!(results.lead().expect("no error"));
+        results.launch(0).expect("no error");
+        let launched = answer(&mut results);
+        results.take_in(launched).expect("no error");
+        results.options.stop.request();
+        results.options.stop.request();
+        results.cancel(0);
+        results.take_in(Outcome::Polled(vec![(0, Ok(status))])).expect("no error");
+        let told: Vec<_> =
+            (&mut results).map(|ended| ended.expect("no error").trial.status()).collect();
+        assert_eq!(told, [TrialStatus::Failed]);
+        drop(results);
+        let reason = store.experiment().trials[0].state.reason();
+        assert_eq!(reason, Some("the run was stopped before it ended"));
+    }
+}
