@@ -211,14 +211,18 @@ fn the_same_seed_gives_the_same_points() {
 
 /// An agent with a plan that takes so many seconds for each point, once its first plan runs.
 fn running(stack: &BlueskyStack, name: &str, seconds: f64) -> krige_bluesky::AgentRun {
+    let manager = manager(stack);
+    let deadline = Instant::now() + PATIENCE;
+    // The plan of another test may have ended a moment before the manager knows.
+    let idle = |status: &Status| status.manager_state == ManagerState::Idle;
+    manager.wait_for(deadline, idle).expect("it is at rest");
     let run = agent(AgentConfig {
         acquisition_plan: "slow_acquire".into(),
         acquisition_plan_kwargs: Map::from_iter([("dwell".to_owned(), json!(seconds))]),
         ..himmelblau(stack, name)
     })
     .run(5, 1);
-    let deadline = Instant::now() + PATIENCE;
-    let runs = manager(stack).wait_for(deadline, |status| {
+    let runs = manager.wait_for(deadline, |status| {
         status.re_state == Some(krige_bluesky::manager::ReState::Running)
     });
     runs.expect("a plan runs");
