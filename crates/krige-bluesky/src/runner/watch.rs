@@ -1,5 +1,6 @@
 //! From an item to the status of its trials, and what is done about what went wrong.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use krige_core::trial::{Metadata, TrialRun};
@@ -77,6 +78,20 @@ impl QueueserverRunner {
         for ((_, metadata), status) in runs.iter().zip(&statuses) {
             if matches!(status, Ok(status) if *status != RunStatus::Running) {
                 self.session.forget(metadata.text(ITEM_UID).unwrap_or_default());
+            }
+        }
+        if self.sharing == Sharing::Shared {
+            let bad = |status: &RunStatus| {
+                matches!(status, RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
+            };
+            let ended =
+                runs.iter().zip(&statuses).filter(|(_, status)| status.as_ref().is_ok_and(bad));
+            let keys: BTreeSet<&str> = ended
+                .map(|((run, metadata), _)| metadata.text(CORRELATION).unwrap_or(&run.key))
+                .collect();
+            for key in keys {
+                // What stays is removed with the next poll of the experiment.
+                let _stays = remove_copy(&manager, key);
             }
         }
         if self.remove_returned(&manager, &look, &first.key).is_ok()
@@ -302,6 +317,28 @@ fn tolerant(answer: Result<(), ManagerError>) -> Result<(), ManagerError> {
     match answer {
         Err(ManagerError::Refused { .. }) => Ok(()),
         other => other,
+    }
+}
+
+/// Removes the copy of an item that ended badly. The manager writes its history first, and puts the copy back into the queue a
+/// moment later, if it does.
+fn remove_copy(manager: &ReManager, key: &str) -> Result<(), ManagerError> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        let queue = manager.queue_get()?;
+        let its = |item: &&Item| {
+            item.is_returned() && item.meta.get(CORRELATION).and_then(Value::as_str) == Some(key)
+        };
+        if let Some(item) = queue.items.iter().find(its) {
+            return remove(manager, &item.item_uid);
+        }
+        if Instant::now() >= deadline {
+            return Ok(());
+        }
+        match manager.wait_for(Instant::now() + Duration::from_millis(50), |_| false) {
+            Ok(_) | Err(ManagerError::DeadlinePassed { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
