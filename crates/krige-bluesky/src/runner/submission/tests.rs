@@ -1,3 +1,5 @@
+//! What an item is sent as.
+
 use std::sync::Mutex;
 use std::time::Duration;
 

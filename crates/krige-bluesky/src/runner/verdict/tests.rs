@@ -1,3 +1,5 @@
+//! What the manager's answers mean for an item, case by case.
+
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
