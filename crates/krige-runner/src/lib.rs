@@ -61,13 +61,19 @@
 //! # assert_eq!(stored.ok(), Some(serde_json::json!({"type": "simulation", "folder": "out"})));
 //! ```
 
+#[cfg(unix)]
+mod command;
 mod contract;
 mod error;
 mod function;
 mod metadata;
 mod metric;
+#[cfg(unix)]
+pub mod program;
 mod runner;
 
+#[cfg(unix)]
+pub use command::{CommandError, CommandRunner};
 pub use contract::{check_metric, check_runner};
 pub use error::{Cause, MetricError, RunnerError};
 pub use function::{ClosureLost, FunctionMetric, FunctionRunner, MeasuredTwice, is_closure};

@@ -13,6 +13,12 @@ pub use krige_runner::{
     MetricError, RunStatus, RunnerError, Stopped,
 };
 
+#[cfg(unix)]
+pub use krige_runner::{
+    CommandRunner,
+    program::{Limits, Program},
+};
+
 pub use crate::{
     BestParameterization, Client, EndReason, Error, Estimate, ExperimentConfig,
     ExperimentDefinition, ExperimentStore, FinishedTrial, IdleCallback, Orchestrator,
