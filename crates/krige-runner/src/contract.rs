@@ -20,7 +20,8 @@ const PATIENCE: usize = 1000;
 /// Holds a runner to the contract of [`IRunner`]; gives back a run that completed, for [`check_metric`].
 ///
 /// `experiment` is the id of an experiment that the far side has not seen (a constant, where every test has a far
-/// side of its own), and a run of `parameters` must complete there. Six runs are started. `wait` is called between
+/// side of its own), and a run of `parameters` must complete there: one that fails or is
+/// lost does not pass. Six runs are started. `wait` is called between
 /// polls, and lets some time pass on the far side; a run must end within 1000 polls.
 ///
 /// The suite works through two instances: the runner, and a copy of it that was stored and read back, as another

@@ -24,6 +24,16 @@ pub enum RunStatus {
         /// Why, for an operator.
         reason: String,
     },
+    /// The far side lost it through no fault of its parameters (a node failed, it was preempted): nothing of it runs
+    /// any more, and it is worth running again.
+    ///
+    /// The trial is run again under another key, whatever `max_runs_per_trial` of the orchestrator's options says of
+    /// runs that fail. How often is for the runner to say, which sees [`TrialRun::attempt`] and answers
+    /// [`Failed`](Self::Failed) once it was enough; a trial's 100th run is its last in any case.
+    Lost {
+        /// Why, for an operator.
+        reason: String,
+    },
 }
 
 /// Whether the far side knows a run.

@@ -25,7 +25,8 @@ pub(crate) struct Board {
     pub(crate) denied: HashSet<TrialIndex>,
     /// Running trials that the runner called completed: their metrics are to be fetched.
     pub(crate) completed: HashSet<TrialIndex>,
-    /// How often the current step of a trial failed for now, and when it is tried again.
+    /// How often the current step of a trial failed for now, and when it is tried again; a candidate's next step is its
+    /// launch, after a run that was lost.
     pub(crate) retries: HashMap<TrialIndex, Retry>,
     /// Launches that have not answered in time, and may still: nothing of them is started again.
     pub(crate) out: HashSet<TrialRun>,

@@ -457,13 +457,13 @@ impl<'a> Results<'a> {
                 return Ok(false);
             }
             // It was asked for: what becomes of the trial is decided by the answer to the request.
-            Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
+            Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. } | RunStatus::Lost { .. })
                 if self.board.cancelled.contains(&trial) =>
             {
                 return Ok(false);
             }
             // It has failed already; nothing comes of it any more.
-            Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. })
+            Ok(RunStatus::Failed { .. } | RunStatus::Abandoned { .. } | RunStatus::Lost { .. })
                 if self.board.expired.contains(&trial) =>
             {
                 self.board.expired.remove(&trial);
@@ -477,6 +477,7 @@ impl<'a> Results<'a> {
                 }
             }
             Ok(RunStatus::Failed { reason }) => self.run_failed(trial, reason)?,
+            Ok(RunStatus::Lost { reason }) => self.run_lost(trial, reason)?,
             Ok(RunStatus::Abandoned { reason }) => {
                 self.end(trial, TrialEvent::Abandoned { reason: Some(reason) })?;
             }

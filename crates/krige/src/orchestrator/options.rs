@@ -66,7 +66,9 @@ pub struct OrchestratorOptions {
     /// recorded; `None` waits for ever. What it gives later is still taken while the run goes on, marked as late, and
     /// no model sees it. The far side is not asked to stop it.
     pub ttl_seconds_for_trials: Option<f64>,
-    /// How often a trial is run in all when its runs fail on the far side; each run has a key of its own.
+    /// How often a trial is run in all when its runs fail on the far side; each run has a key of its own. A run that the
+    /// far side lost ([`RunStatus::Lost`](krige_runner::RunStatus::Lost)) is followed by another whatever this says, and
+    /// is one of the runs that were made when a later one fails.
     pub max_runs_per_trial: u32,
     /// Whether the run lasts until what it launched has ended; otherwise a later run takes it up.
     pub wait_for_running_trials: bool,

@@ -88,11 +88,19 @@ pub(crate) fn plan(
     let mut commands = Vec::new();
     let mut polled = Vec::new();
     let (mut candidates, mut queued, mut under_way) = (Vec::new(), false, 0);
+    let holding = draining || experiment.controls.paused;
+    let is_later = |trial| board.retries.get(&trial).is_some_and(|retry| retry.at > now);
+    let mut waiting = false;
     let open = [TrialStatus::Candidate, TrialStatus::Staged, TrialStatus::Running];
     for trial in experiment.trials_in(&open) {
         let index = trial.index;
         let due = board.is_due(index, now);
         match trial.status() {
+            // Its run was lost, and it keeps its slot until it is run again.
+            TrialStatus::Candidate if !holding && is_later(index) => {
+                under_way += 1;
+                waiting = true;
+            }
             TrialStatus::Candidate => {
                 queued |= trial.origin == Origin::Attached;
                 candidates.push(index);
@@ -155,7 +163,6 @@ pub(crate) fn plan(
         commands.push(Command::Poll(polled));
     }
     let slots = parallelism.saturating_sub(under_way);
-    let holding = draining || experiment.controls.paused;
     let left = left_to_propose(experiment, options, board);
     let wanted = slots.saturating_add(options.suggestions_ahead).saturating_sub(candidates.len());
     let mut proposable = wanted.min(left);
@@ -178,7 +185,7 @@ pub(crate) fn plan(
         commands.push(Command::Propose(proposable));
         return commands;
     }
-    let nothing_more = left == 0 && candidates.is_empty();
+    let nothing_more = left == 0 && candidates.is_empty() && !waiting;
     let all_launched = || {
         commands.iter().all(|command| matches!(command, Command::Poll(_)))
             && !experiment.trials_in(&[TrialStatus::Staged]).any(|t| ours(board, t.index))

@@ -5,10 +5,15 @@ use krige_core::observation::Observation;
 use krige_core::trial::{TrialEvent, TrialIndex, TrialRun, TrialStatus};
 use krige_runner::Measurement;
 
+use super::super::board::Retry;
 use super::super::calls::{Call, Fetched};
+use super::super::retry;
 use super::Results;
 use crate::error::Error;
 use crate::health::{Finding, findings};
+
+/// How often a trial is run at most, whatever its runner says of runs that it lost.
+const MOST_RUNS: u32 = 100;
 
 impl Results<'_> {
     /// Takes in what others did to trials, and what the rules say of the experiment as it is now.
@@ -96,15 +101,34 @@ impl Results<'_> {
         Ok(())
     }
 
-    /// The far side gave up a run: the trial fails, or is run again under another key.
+    /// A run failed on the far side: the trial fails, or is run again under another key.
     pub(super) fn run_failed(&mut self, trial: TrialIndex, reason: String) -> Result<(), Error> {
         if self.store.experiment().trial(trial)?.attempts >= self.options.max_runs_per_trial {
             return self.fail(trial, reason);
         }
+        self.run_again(trial, reason)?;
+        Ok(())
+    }
+
+    /// The far side lost a run: the trial is run again under another key, later each time. The runner says when it was
+    /// often enough; one that never does is not obeyed for ever.
+    pub(super) fn run_lost(&mut self, trial: TrialIndex, reason: String) -> Result<(), Error> {
+        let runs = self.store.experiment().trial(trial)?.attempts;
+        if runs >= MOST_RUNS {
+            return self.fail(trial, format!("{reason}; it was run {runs} times"));
+        }
+        if self.run_again(trial, reason)? {
+            let seed = self.store.experiment().seed;
+            let at = self.now() + retry::pause(&self.options, seed, trial, runs);
+            self.board.retries.insert(trial, Retry { failures: 0, at });
+        }
+        Ok(())
+    }
+
+    fn run_again(&mut self, trial: TrialIndex, reason: String) -> Result<bool, Error> {
         self.board.forget(trial);
         self.reporter.say(&format!("trial {trial} is run again: {reason}"));
-        self.change(trial, TrialStatus::Running, TrialEvent::Retried { reason })?;
-        Ok(())
+        self.change(trial, TrialStatus::Running, TrialEvent::Retried { reason })
     }
 
     /// Keeps what a trial gave that had failed before.

@@ -370,6 +370,7 @@ fn what_a_poll_says_of_a_trial_that_is_being_stopped_is_no_news() {
     for status in [
         RunStatus::Failed { reason: "killed".into() },
         RunStatus::Abandoned { reason: "an operator aborted it".into() },
+        RunStatus::Lost { reason: "its node failed".into() },
     ] {
         let name = format!("being stopped {status:?}");
         let evaluate = |_: &Parameterization| Ok(vec![("y".to_owned(), 1.0)]);

@@ -161,6 +161,21 @@ fn candidates_are_started_before_anything_is_proposed_and_within_the_slots() {
 }
 
 #[test]
+fn a_trial_whose_run_was_lost_keeps_its_slot_until_it_is_run_again() {
+    let lost = |at| Board { retries: [(0, retry(at))].into(), ..Board::default() };
+    check(&[Candidate], &options(), &lost(LATER), &[Command::Propose(2)]);
+    check(&[Candidate], &options(), &lost(NOW), &[Command::Launch(0)]);
+    // Nothing else is left, and the run does not end before.
+    let last = OrchestratorOptions::until(1, 1);
+    check(&[Candidate], &last, &lost(LATER), &[]);
+    let leaves = OrchestratorOptions { wait_for_running_trials: false, ..last };
+    check(&[Candidate], &leaves, &lost(LATER), &[]);
+    // A run that starts nothing more does not wait for what it would not start.
+    let drain = Board { stop: Some(StopLevel::Drain), ..lost(LATER) };
+    check(&[Candidate], &options(), &drain, &finish(Finish::Stopped));
+}
+
+#[test]
 fn ended_trials_take_no_slot_and_all_but_stale_ones_count() {
     let ended = [Completed, Failed, Abandoned, EarlyStopped, Stale];
     let board = Board::default();

@@ -12,6 +12,8 @@ use crate::orchestrator::{EndReason, RunReport};
 use krige_core::generation::StrategyOptions;
 
 const TRIALS: usize = 6;
+/// A run of one trial is lost.
+const RUNS: usize = TRIALS + 1;
 
 /// Everything of a trial that must not depend on whether a run was interrupted.
 #[derive(Debug, PartialEq)]
@@ -51,6 +53,9 @@ fn lab(name: &str) -> Lab {
             launch: vec![Answer::Transient, Answer::Gives(Launch::Accepted)],
             ..Script::ends_after(1, RunStatus::Completed)
         },
+        4 if run.attempt == 1 => {
+            Script::ends_after(1, RunStatus::Lost { reason: "its node failed".into() })
+        }
         _ => Script::completes_after(1),
     })
 }
@@ -106,7 +111,7 @@ fn interrupt_everywhere(
             run(&lab, lab.journal.clone(), strategy, parallelism).expect("runs to the end");
         assert_eq!(report.ended, EndReason::Done, "operation {operation}");
         let experiment = client.experiment().expect("there is one");
-        lab.assert_each_started_once(TRIALS);
+        lab.assert_each_started_once(RUNS);
         assert!(experiment.trials.iter().all(|trial| trial.status().is_terminal()));
         if let Some(expected) = undisturbed {
             assert_eq!(outcomes(experiment), expected, "operation {operation}");
