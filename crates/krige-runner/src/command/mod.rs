@@ -33,7 +33,8 @@ use slots::Slots;
 /// # When the optimizer dies
 /// Programs go on, and are found again: a run whose lock is held is alive, and one that has ended left a file that says
 /// how. No run is ever started twice, whoever asks for it. A run that is gone without such a file, because everything
-/// was killed or the machine lost its power, has failed.
+/// was killed or the machine lost its power, is [lost](RunStatus::Lost): its trial is run again, until it has had
+/// [`max_runs_if_lost`](Self::max_runs_if_lost) runs.
 ///
 /// # What it needs
 /// `sh`, the GNU coreutils' `timeout`, and a work folder on a file system that can lock files. All processes that drive
@@ -50,6 +51,13 @@ pub struct CommandRunner {
     /// All runners with this work folder share them. None: as many as are asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<String>,
+    /// How many runs a trial gets in all where they are lost; 3.
+    #[serde(default = "max_runs_if_lost")]
+    pub max_runs_if_lost: u32,
+}
+
+const fn max_runs_if_lost() -> u32 {
+    3
 }
 
 /// Why a run cannot be started or told of.
@@ -96,6 +104,7 @@ impl CommandRunner {
             work: std::path::absolute(work).unwrap_or_else(|_| work.to_owned()),
             program,
             slots: Vec::new(),
+            max_runs_if_lost: max_runs_if_lost(),
         }
     }
 
@@ -111,16 +120,19 @@ impl CommandRunner {
         self.slots((0..runs).map(|slot| slot.to_string()))
     }
 
+    /// What a run is that has ended without saying how.
+    fn lost(&self, run: &TrialRun, what: &str) -> RunStatus {
+        let reason =
+            format!("{what}: it was killed with all that belonged to it, or the machine stopped");
+        if run.attempt < self.max_runs_if_lost {
+            RunStatus::Lost { reason }
+        } else {
+            RunStatus::Failed { reason }
+        }
+    }
+
     fn slot_locks(&self) -> Slots<'_> {
         Slots { work: &self.work, names: &self.slots }
-    }
-}
-
-fn lost(what: &str) -> RunStatus {
-    RunStatus::Failed {
-        reason: format!(
-            "{what}: it was killed with all that belonged to it, or the machine stopped"
-        ),
     }
 }
 
@@ -187,7 +199,7 @@ impl IRunner for CommandRunner {
         metadata(&folder)
     }
 
-    fn poll_trial(&self, _run: &TrialRun, metadata: &Metadata) -> Result<RunStatus, RunnerError> {
+    fn poll_trial(&self, run: &TrialRun, metadata: &Metadata) -> Result<RunStatus, RunnerError> {
         let folder = folder_of(metadata)?;
         if let Some(ended) = folder.ended()? {
             return Ok(folder.verdict(&self.program, &ended)?);
@@ -201,11 +213,11 @@ impl IRunner for CommandRunner {
         }
         Ok(match (folder.began()?, folder.stopped()?) {
             (_, Some(reason)) => RunStatus::Failed { reason: format!("stopped: {reason}") },
-            (Some(_), None) => lost("the program is gone and has not left how it ended"),
+            (Some(_), None) => self.lost(run, "the program is gone and has not left how it ended"),
             (None, None) if !folder.path().exists() => RunStatus::Failed {
                 reason: format!("the run's folder {} is gone", folder.path().display()),
             },
-            (None, None) => lost("the program was never started"),
+            (None, None) => self.lost(run, "the program was never started"),
         })
     }
 

@@ -391,8 +391,13 @@ fn what_was_killed_with_everything_is_not_waited_for() {
     assert_eq!(runner.poll_trial(&run(0), &metadata).expect("its status"), RunStatus::Running);
     let group = Pid::from_raw(timeout).expect("a pid");
     rustix::process::kill_process_group(group, Signal::KILL).expect("it is killed");
-    let why = reason(ended(&runner, &run(0), &metadata));
+    let RunStatus::Lost { reason: why } = ended(&runner, &run(0), &metadata) else {
+        panic!("it is worth running again");
+    };
     assert!(why.starts_with("the program is gone and has not left how it ended"), "{why}");
+    // But not for ever.
+    let third = TrialRun { attempt: 3, ..run(0) };
+    assert_eq!(reason(runner.poll_trial(&third, &metadata).expect("its status")), why);
     assert!(matches!(runner.find_trial(&run(0)), Ok(Found::Exists(found)) if found == metadata));
 }
 
