@@ -69,6 +69,8 @@ mod function;
 mod metadata;
 mod metric;
 #[cfg(unix)]
+mod output;
+#[cfg(unix)]
 pub mod program;
 mod runner;
 
@@ -79,4 +81,6 @@ pub use error::{Cause, MetricError, RunnerError};
 pub use function::{ClosureLost, FunctionMetric, FunctionRunner, MeasuredTwice, is_closure};
 pub use metadata::{MetadataError, MetadataMetric, NotAMeasurement};
 pub use metric::{IMetric, Measurement};
+#[cfg(unix)]
+pub use output::{JsonMetric, OutputError};
 pub use runner::{Found, IRunner, RunStatus, Stopped};
