@@ -11,6 +11,7 @@
 //! - `layers`: the crates depend on each other as `ARCHITECTURE.md` says, and on nothing else.
 //! - `leaders`: several processes on one experiment: one drives, another takes over, all may ask and tell.
 //! - `peers`: the comparison with peers optimizes what it says; with Python, if there is one.
+//! - `programs`: the examples whose trials are programs: what they find, and SIGKILL at random moments.
 //! - `reliability`: what `docs/reliability.md` promises is tested.
 //! - `tidy`: what formatter and compiler do not look at.
 //! - `wait`: waiting for another process, for the tests that start one.
@@ -26,6 +27,7 @@ mod kill;
 mod layers;
 mod leaders;
 mod peers;
+mod programs;
 mod reliability;
 mod tidy;
 mod wait;
