@@ -5,6 +5,7 @@
 
 mod backwards;
 mod error;
+mod file;
 mod folder;
 mod json;
 #[cfg(test)]
@@ -12,4 +13,5 @@ mod lab;
 mod last;
 
 pub use error::OutputError;
+pub use file::FileMetric;
 pub use json::JsonMetric;

@@ -15,7 +15,7 @@ pub use krige_runner::{
 
 #[cfg(unix)]
 pub use krige_runner::{
-    CommandRunner, JsonMetric,
+    CommandRunner, FileMetric, JsonMetric,
     program::{Limits, Program},
 };
 
