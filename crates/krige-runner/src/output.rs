@@ -11,7 +11,9 @@ mod json;
 #[cfg(test)]
 mod lab;
 mod last;
+mod pattern;
 
 pub use error::OutputError;
 pub use file::FileMetric;
 pub use json::JsonMetric;
+pub use pattern::{PatternError, RegexMetric};

@@ -15,7 +15,7 @@ pub use krige_runner::{
 
 #[cfg(unix)]
 pub use krige_runner::{
-    CommandRunner, FileMetric, JsonMetric,
+    CommandRunner, FileMetric, JsonMetric, RegexMetric,
     program::{Limits, Program},
 };
 
