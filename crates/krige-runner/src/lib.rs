@@ -82,5 +82,7 @@ pub use function::{ClosureLost, FunctionMetric, FunctionRunner, MeasuredTwice, i
 pub use metadata::{MetadataError, MetadataMetric, NotAMeasurement};
 pub use metric::{IMetric, Measurement};
 #[cfg(unix)]
-pub use output::{FileMetric, JsonMetric, OutputError, PatternError, RegexMetric};
+pub use output::{
+    FileMetric, JsonMetric, OutputError, PatternError, RegexMetric, RunMetric, SizeMetric,
+};
 pub use runner::{Found, IRunner, RunStatus, Stopped};

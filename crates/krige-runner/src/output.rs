@@ -12,8 +12,10 @@ mod json;
 mod lab;
 mod last;
 mod pattern;
+mod run;
 
 pub use error::OutputError;
 pub use file::FileMetric;
 pub use json::JsonMetric;
 pub use pattern::{PatternError, RegexMetric};
+pub use run::{RunMetric, SizeMetric};

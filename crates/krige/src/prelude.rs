@@ -15,7 +15,7 @@ pub use krige_runner::{
 
 #[cfg(unix)]
 pub use krige_runner::{
-    CommandRunner, FileMetric, JsonMetric, RegexMetric,
+    CommandRunner, FileMetric, JsonMetric, RegexMetric, RunMetric, SizeMetric,
     program::{Limits, Program},
 };
 

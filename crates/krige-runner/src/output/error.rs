@@ -92,6 +92,12 @@ pub enum OutputError {
         /// How what was found begins.
         found: String,
     },
+    /// The shell that ran the program does not say what it took.
+    #[error(
+        "expected the processor time in `krige/ended`, found none that can be read; leave this metric out on machines whose \
+         `sh` does not print `times` as POSIX says"
+    )]
+    NoProcessorTime,
 }
 
 fn names(known: &[String]) -> String {
