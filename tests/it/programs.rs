@@ -120,3 +120,42 @@ fn training_survives_kills_and_no_program_is_started_twice() {
 fn key(trial: &Trial) -> &String {
     &trial.state.launch().expect("it was run").run.key
 }
+
+#[test]
+fn command_finds_settings_that_no_level_of_the_compressor_beats() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The program's own sources are a real file, too.
+    let mut text = String::new();
+    let sources = crate::root().join("crates/krige-core/src");
+    for source in ["experiment/apply.rs", "trial.rs", "search_space/encoding.rs", "event.rs"] {
+        text += &fs::read_to_string(sources.join(source)).expect("a source");
+    }
+    // A name that a shell would take apart, and a template, too.
+    fs::write(folder.path().join("a {b} 'c'.txt"), text.repeat(4)).expect("written");
+    let arguments =
+        ["--file", "a {b} 'c'.txt", "--trials", "25", "--db", "c.db", "--json", "--seed", "3"];
+    let ended = run("command", folder.path(), arguments).success();
+    let printed = lines(&ended.stdout);
+    assert_eq!(printed.len(), 26, "{}", ended.stdout);
+    let last = &printed[25];
+    assert_eq!(last["levels"].as_array().map(Vec::len), Some(10), "{last}");
+    assert!(last["beyond"].as_u64().expect("a number") >= 1, "{last}");
+    // Times of a busy machine say little, and hundredths of a second not much more.
+    assert!(last["hypervolume"].as_f64().expect("a number") > 0.7, "{last}");
+
+    let experiment = stored(&folder.path().join("c.db"), "command");
+    assert_eq!(count(&experiment.trials, TrialStatus::Completed), 25);
+    for trial in &experiment.trials {
+        let bytes = trial.observation("bytes").expect("a size").mean;
+        let kept = folder.path().join("c.work").join(key(trial)).join("stdout.log");
+        assert_eq!(bytes, fs::metadata(&kept).expect("it is kept").len() as f64);
+        // It really is that file, compressed.
+        let kept = fs::File::open(kept).expect("it is kept");
+        let output = Command::new("xz").arg("-dc").stdin(kept).output().expect("xz");
+        assert_eq!(output.stdout.len(), 4 * text.len(), "{}", trial.arm.parameters);
+    }
+
+    // It goes on where it was: the levels are not run again, either.
+    let again = run("command", folder.path(), arguments).success();
+    assert_eq!(again.stdout, ended.stdout);
+}
