@@ -19,3 +19,6 @@ pub use file::FileMetric;
 pub use json::JsonMetric;
 pub use pattern::{PatternError, RegexMetric};
 pub use run::{RunMetric, SizeMetric};
+
+#[cfg(test)]
+mod tests;
