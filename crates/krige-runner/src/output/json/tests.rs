@@ -112,6 +112,9 @@ fn what_is_not_a_measurement_is_named_and_no_earlier_value_taken_for_it() {
     );
     let nested = JsonMetric::new("/losses/0");
     assert!(printed("{\"losses\": [1]}\n{\"losses\": [NaN]}\n").error(&nested).contains("NaN"));
+    // Python writes `größe` so.
+    let escaped = printed("{\"gr\\u00f6\\u00dfe\": 1}\n{\"gr\\u00f6\\u00dfe\": NaN}\n");
+    assert!(escaped.error(&JsonMetric::new("gr\u{f6}\u{df}e")).contains("NaN"));
     // What a model must not see is read as what it is.
     assert!(printed("{\"y\": \"NaN\"}").fetch(&y()).is_ok_and(|found| found.mean.is_nan()));
     // Lines that do not matter may be broken.
