@@ -340,6 +340,57 @@ fn a_deaf_program_that_is_stopped_is_killed_after_the_grace() {
     }
 }
 
+/// What ends at SIGTERM, and leaves behind a child that does not.
+const LEAVES_A_DEAF_ONE: &str = r#"sh -c 'trap "" TERM; echo $$ >child; while :; do sleep 1; done' &
+    while ! [ -s child ]; do sleep 0.01; done; wait"#;
+
+#[test]
+fn a_deaf_child_does_not_outlive_its_parent_that_was_stopped_or_ran_too_long() {
+    let folder = work();
+    let limits = Limits { seconds: Some(0.5), grace_seconds: 0.2, ..Limits::default() };
+    let runner =
+        CommandRunner::new(folder.path(), Program::shell(LEAVES_A_DEAF_ONE).limits(limits));
+    let why = reason(end(&runner, &run(0), &nothing()));
+    assert!(why.starts_with("the program was killed at its time limit of 0.5 s"), "{why}");
+    assert!(!lives(pid_of(&runner, &run(0), "child")), "before its end is told");
+
+    let limits = Limits { grace_seconds: 0.2, ..Limits::default() };
+    let runner =
+        CommandRunner::new(folder.path(), Program::shell(LEAVES_A_DEAF_ONE).limits(limits));
+    let metadata = runner.run_trial(&run(1), &nothing()).expect("it starts");
+    let child = pid_of(&runner, &run(1), "child");
+    runner.stop_trial(&run(1), &metadata, "enough").expect("it is stopped");
+    assert!(reason(ended(&runner, &run(1), &metadata)).starts_with("stopped: enough"));
+    assert!(!lives(child), "before its end is told");
+}
+
+#[test]
+fn a_stop_at_any_moment_of_the_start_leaves_nothing_behind() {
+    let folder = work();
+    let limits = Limits { grace_seconds: 0.5, ..Limits::default() };
+    let program = Program::shell(">ready; exec sleep 600").limits(limits);
+    let runner = CommandRunner::new(folder.path(), program);
+    for trial in 0..40 {
+        let run = run(trial);
+        let metadata = runner.run_trial(&run, &nothing()).expect("it starts");
+        if trial % 2 == 0 {
+            // The very moment in which the program runs.
+            let ready = folder.path().join(&run.key).join("ready");
+            while !ready.exists() {
+                std::hint::spin_loop();
+            }
+        } else {
+            // All of a start is within some milliseconds.
+            std::thread::park_timeout(Duration::from_micros(800 * trial as u64));
+        }
+        runner.stop_trial(&run, &metadata, "enough").expect("it is stopped");
+        let why = reason(ended(&runner, &run, &metadata));
+        assert!(why.starts_with("stopped: enough"), "{why}");
+        let folder = RunFolder::new(folder.path(), &run);
+        wait_until("nothing holds the lock", || !folder.is_locked().expect("it is told"));
+    }
+}
+
 #[test]
 fn a_stop_that_comes_before_the_program_keeps_it_from_starting() {
     let folder = work();

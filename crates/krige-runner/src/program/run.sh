@@ -64,17 +64,25 @@ timeout=$(command -v timeout || command -v gtimeout) || {
 # A request to stop may have come before there was anything to signal.
 [ -e krige/stopped ] && leave 143
 
-child=
-trap '[ -n "$child" ] && kill -TERM "$child" 2>/dev/null; signalled=1' TERM INT HUP
+# The whole group, since `timeout` leaves without a word to the program if it is signalled before it knows it.
+end_group() { # signal
+    kill -s "$1" -- "-$child" 2>/dev/null || kill -s "$1" "$child" 2>/dev/null
+}
+child= stopping=
+trap 'stopping=1 signalled=1; [ -z "$child" ] || end_group TERM' TERM INT HUP
 (
     [ "$memory" = - ] || ulimit -v "$memory" || exit 126
     [ "$cpu" = - ] || ulimit -t "$cpu" || exit 126
     [ "$niceness" = - ] && niceness=0
     [ "$seconds" = - ] && seconds=0
+    # A shell forgets a signal that comes before it has become another process.
+    [ -e krige/stopped ] && exit 143
     # `timeout` puts itself and the program into a process group of their own, which is what it signals.
     exec nice -n "$niceness" "$timeout" -k "$grace" "$seconds" "$@" sh krige/program.sh
 ) <parameters.json >>stdout.log 2>>stderr.log &
 child=$!
+# The request may have come when there was no child yet.
+[ -z "$stopping" ] || end_group TERM
 identify "$child" >krige/leader
 
 # A signal interrupts `wait`; what it says then is not the program's status.
@@ -87,4 +95,15 @@ while :; do
     status=$last
     [ -n "$signalled" ] || break
 done
+
+# What the end of the program leaves behind of its group ends with it, where that was not its own will.
+case $stopping$status in
+1* | 124 | 137)
+    sleep "$grace" &
+    clock=$!
+    while kill -s 0 "$clock" 2>/dev/null && kill -s 0 -- "-$child" 2>/dev/null; do sleep 0.05; done
+    kill "$clock" 2>/dev/null
+    kill -s KILL -- "-$child" 2>/dev/null
+    ;;
+esac
 leave "$status"
