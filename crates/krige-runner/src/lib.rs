@@ -1,5 +1,8 @@
 //! What a lab or a cluster implements: [`IRunner`] starts trials, [`IMetric`] reads what came of them.
 //!
+//! For programs there are a runner and metrics already: [`CommandRunner`], [`JsonMetric`] and the like; [`FunctionRunner`] is
+//! for closures.
+//!
 //! Both traits are blocking and are called from worker threads; an implementation is plain data that is stored
 //! with the experiment, so that a resumed experiment finds its runner and metrics again. A complete pair:
 //!

@@ -25,3 +25,8 @@ pub use store::{ExperimentDefinition, ExperimentStore};
 pub use summary::Summary;
 
 pub use {krige_core as core, krige_gp as gp, krige_runner as runner, krige_sqlite as sqlite};
+
+/// Has the code of the guide tested.
+#[cfg(all(doctest, unix))]
+#[doc = include_str!("../../../docs/guides/programs.md")]
+mod guide_to_programs {}
