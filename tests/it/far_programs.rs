@@ -1,5 +1,6 @@
 //! The scripts of `examples/` by which a program runs elsewhere, as trials of `CommandRunner` and by hand.
 
+mod kubernetes;
 mod ssh;
 
 use std::fs;

@@ -6,7 +6,7 @@
 //! - `closed_loop`: runners and metrics of one's own, found again from the database alone; several processes.
 //! - `example`: the examples as programs, for the tests that start them.
 //! - `examples`: what each example prints and stores.
-//! - `far_programs`: the scripts by which a program runs on another machine, against a real sshd.
+//! - `far_programs`: the scripts by which a program runs elsewhere, against a real sshd and a stand-in for kubectl.
 //! - `interrupt`: Ctrl-C, once and twice.
 //! - `kill`: SIGKILL at any moment loses nothing, and nothing runs twice.
 //! - `layers`: the crates depend on each other as `ARCHITECTURE.md` says, and on nothing else.
