@@ -38,8 +38,8 @@ use slots::Slots;
 ///
 /// # What it needs
 /// `sh`, the GNU coreutils' `timeout`, and a work folder on a file system that can lock files. All processes that drive
-/// the experiment must run on the same machine; for programs on other machines, have the program be what reaches them
-/// (`ssh`, `kubectl`).
+/// the experiment must run on the same machine. For programs on other machines, have the program be what reaches them:
+/// `examples/ssh.sh` and `examples/kubernetes.sh` are two that do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandRunner {
