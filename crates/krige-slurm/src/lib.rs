@@ -1,0 +1,1 @@
+//! krige on a Slurm cluster: trials as batch jobs, by Slurm's command line.
