@@ -6,6 +6,7 @@
 //! - [`FaultyJournal`]: a journal that fails at its n-th operation; [`SharedJournal`]: one that several clients open.
 //! - [`ManualClock`]: time that passes when the test says so.
 //! - [`BlueskyStack`]: a real RE Manager and Tiled on loopback.
+//! - [`SlurmStack`]: a real Slurm on loopback.
 //! - [`check_invariants`]: what holds of every journal, whatever happened to those who wrote it.
 //!
 //! ```
@@ -39,6 +40,7 @@ mod random;
 mod script;
 mod scripted;
 mod several;
+mod slurm;
 
 pub use bluesky::{BlueskyAddresses, BlueskyStack};
 pub use clock::ManualClock;
@@ -50,3 +52,4 @@ pub use random::SplitMix;
 pub use script::{Answer, Fetch, Find, Launch, Script, Stop};
 pub use scripted::{Lists, ScriptedMetric, ScriptedRunner};
 pub use several::MultiObjectiveFunction;
+pub use slurm::SlurmStack;
