@@ -1,0 +1,221 @@
+//! From what the folder and Slurm say to what a run comes to: a pure function.
+
+use krige_runner::RunStatus;
+
+use crate::queue::Job;
+use crate::state::{JobState, Stuck, stuck};
+
+/// What is known of a run that has no accepted end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Evidence {
+    /// How the program ended, in words, if it did; with a status that does not count as completed.
+    pub(super) failed: Option<String>,
+    /// Its exit status.
+    pub(super) status: Option<i32>,
+    /// Whether it has begun.
+    pub(super) began: bool,
+    /// Whether the job got SIGTERM.
+    pub(super) signalled: bool,
+    /// Why it was to be stopped, if it was.
+    pub(super) stopped: Option<String>,
+    /// Whether something holds the run's lock.
+    pub(super) alive: bool,
+    /// What the job's log ends with.
+    pub(super) log: String,
+    /// What Slurm says of the job; nothing where it does not know it.
+    pub(super) job: Option<Job>,
+}
+
+/// What is only believed once it has lasted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Symptom {
+    /// The program has failed, and Slurm has not said whether that was its doing.
+    Unexplained,
+    /// The job is over, and its folder does not say how the program ended.
+    NoResult,
+    /// Slurm does not know the job.
+    Vanished,
+    /// It waits in vain.
+    Stuck,
+}
+
+/// Why a run may be worth another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    NodeFailure,
+    Preemption,
+    BootFailure,
+    LaunchFailure,
+    TimeLimit,
+    OutOfMemory,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// As a runner says it.
+    As(RunStatus),
+    /// It is worth another, if there were not enough.
+    Lost(Loss, String),
+}
+
+/// What a run comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Running,
+    Ended(End),
+    /// Once this has lasted.
+    Later(Symptom, End),
+    /// Once it has lasted, with the job cancelled before, so that it never starts.
+    Cancel(Symptom, End),
+    /// At once: the job was to be cancelled before.
+    CancelNow(End),
+}
+
+fn failed(reason: String) -> End {
+    End::As(RunStatus::Failed { reason })
+}
+
+/// What a run comes to.
+pub(super) fn verdict(evidence: &Evidence) -> Verdict {
+    match &evidence.failed {
+        Some(failed) => of_failed(evidence, failed),
+        None => of_unended(evidence),
+    }
+}
+
+/// The program ended, and not well: was that its own doing?
+fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
+    let own = || failed(reason.to_owned());
+    if evidence.stopped.is_some() {
+        return Verdict::Ended(own());
+    }
+    let Some(job) = &evidence.job else { return Verdict::Later(Symptom::Unexplained, own()) };
+    let was_killed = evidence.signalled || evidence.status.is_some_and(|status| status > 128);
+    let by_slurm = |loss| match was_killed {
+        true => Verdict::Ended(End::Lost(loss, told(job, evidence))),
+        false => Verdict::Ended(own()),
+    };
+    match job.state {
+        // It is to be started again; or its controller has lost track of it, which shows when it lasts.
+        JobState::Waits if evidence.signalled => match stuck(&job.detail) {
+            Some(_) => {
+                let lost = End::Lost(Loss::LaunchFailure, told(job, evidence));
+                Verdict::Cancel(Symptom::Stuck, lost)
+            }
+            None => Verdict::Running,
+        },
+        JobState::Runs | JobState::Unknown if evidence.signalled => Verdict::Running,
+        JobState::Waits | JobState::Runs | JobState::Unknown => {
+            Verdict::Later(Symptom::Unexplained, own())
+        }
+        JobState::TimeLimit => Verdict::Ended(End::Lost(Loss::TimeLimit, told(job, evidence))),
+        JobState::OutOfMemory => by_slurm(Loss::OutOfMemory),
+        JobState::NodeFailure => by_slurm(Loss::NodeFailure),
+        JobState::Preempted => by_slurm(Loss::Preemption),
+        JobState::Cancelled if was_killed => Verdict::Ended(abandoned(job)),
+        JobState::Cancelled
+        | JobState::Completed
+        | JobState::Failed
+        | JobState::BootFailure
+        | JobState::LaunchFailure
+        | JobState::Revoked => Verdict::Ended(own()),
+    }
+}
+
+/// The folder does not say that the program has ended.
+fn of_unended(evidence: &Evidence) -> Verdict {
+    let Some(job) = &evidence.job else {
+        let end = match &evidence.stopped {
+            Some(reason) => failed(format!("stopped: {reason}")),
+            None => {
+                let what =
+                    "Slurm does not know the job any more, and the run has not left how it ended";
+                End::Lost(Loss::NodeFailure, with_log(what.into(), evidence))
+            }
+        };
+        return if evidence.alive {
+            Verdict::Running
+        } else {
+            Verdict::Later(Symptom::Vanished, end)
+        };
+    };
+    if let Some(reason) = &evidence.stopped {
+        let end = failed(format!("stopped: {reason}"));
+        return match job.state {
+            JobState::Waits => Verdict::CancelNow(end),
+            state if state.is_over() => Verdict::Ended(end),
+            _ => Verdict::Running,
+        };
+    }
+    let lost = |loss| End::Lost(loss, told(job, evidence));
+    match job.state {
+        JobState::Waits => match stuck(&job.detail) {
+            Some(Stuck::Impossible) => {
+                let reason = format!("Slurm will never start the job as it is: {}", job.detail);
+                Verdict::Cancel(Symptom::Stuck, failed(reason))
+            }
+            Some(Stuck::Held) if !evidence.alive => {
+                Verdict::Cancel(Symptom::Stuck, lost(Loss::LaunchFailure))
+            }
+            Some(Stuck::Held) | None => Verdict::Running,
+        },
+        JobState::Runs | JobState::Unknown => Verdict::Running,
+        JobState::NodeFailure => Verdict::Ended(lost(Loss::NodeFailure)),
+        JobState::Preempted => Verdict::Ended(lost(Loss::Preemption)),
+        JobState::BootFailure => Verdict::Ended(lost(Loss::BootFailure)),
+        JobState::LaunchFailure => Verdict::Ended(lost(Loss::LaunchFailure)),
+        JobState::TimeLimit => Verdict::Ended(lost(Loss::TimeLimit)),
+        JobState::OutOfMemory => Verdict::Ended(lost(Loss::OutOfMemory)),
+        JobState::Cancelled => Verdict::Ended(abandoned(job)),
+        JobState::Completed | JobState::Failed | JobState::Revoked if evidence.alive => {
+            Verdict::Running
+        }
+        JobState::Failed if job.detail == "BadConstraints" => {
+            let reason = format!("Slurm cannot give what the job asks for: {}", job.detail);
+            Verdict::Ended(failed(reason))
+        }
+        JobState::Failed => {
+            let loss = if evidence.began { Loss::NodeFailure } else { Loss::LaunchFailure };
+            Verdict::Later(Symptom::NoResult, lost(loss))
+        }
+        // A controller that has lost its state may kill a job, and start it again as if it were the first time: then it ends at once.
+        JobState::Completed if evidence.began => {
+            Verdict::Later(Symptom::NoResult, lost(Loss::NodeFailure))
+        }
+        JobState::Completed | JobState::Revoked => {
+            let reason = told(job, evidence);
+            Verdict::Later(Symptom::NoResult, failed(reason))
+        }
+    }
+}
+
+fn abandoned(job: &Job) -> End {
+    End::As(RunStatus::Abandoned { reason: format!("somebody cancelled job {}", job.id) })
+}
+
+/// What Slurm says, and what that leaves open.
+fn told(job: &Job, evidence: &Evidence) -> String {
+    let Job { id, state, detail, .. } = job;
+    let mut text = format!("Slurm says that job {id} {state}");
+    if !matches!(&**detail, "" | "None" | "0:0") {
+        text = format!("{text} ({detail})");
+    }
+    match (&evidence.failed, evidence.began) {
+        (Some(failed), _) => format!("{text}; {failed}"),
+        (None, true) => {
+            with_log(format!("{text}; the program has not left how it ended"), evidence)
+        }
+        (None, false) => with_log(format!("{text}; the program has not begun"), evidence),
+    }
+}
+
+fn with_log(text: String, evidence: &Evidence) -> String {
+    match &*evidence.log {
+        "" => text,
+        log => format!("{text}; the job's log ends with: {log}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+use super::*;
+
+fn job(state: &str, detail: &str) -> Option<Job> {
+    let state = JobState::of(state);
+    let (id, raw, name) = ("12".to_owned(), "12".to_owned(), "k".to_owned());
+    Some(Job { id, raw, state, name, detail: detail.to_owned() })
+}
+
+fn begun(state: &str, detail: &str) -> Evidence {
+    Evidence { began: true, job: job(state, detail), ..Evidence::default() }
+}
+
+fn with_end(status: i32, state: &str) -> Evidence {
+    let failed = Some(format!("exit status {status}"));
+    Evidence { failed, status: Some(status), ..begun(state, "None") }
+}
+
+/// The loss or the word for the end, and how long it is waited for.
+fn outcome(evidence: &Evidence) -> String {
+    let end = |end: End| match end {
+        End::Lost(loss, reason) => {
+            assert!(!reason.is_empty());
+            format!("{loss:?}")
+        }
+        End::As(RunStatus::Failed { reason }) => format!("failed: {reason}"),
+        End::As(RunStatus::Abandoned { .. }) => "abandoned".into(),
+        End::As(other) => panic!("no runner says {other:?} of Slurm"),
+    };
+    match verdict(evidence) {
+        Verdict::Running => "running".into(),
+        Verdict::Ended(it) => end(it),
+        Verdict::Later(symptom, it) => format!("{symptom:?}, {}", end(it)),
+        Verdict::Cancel(symptom, it) => format!("{symptom:?}, cancel, {}", end(it)),
+        Verdict::CancelNow(it) => format!("cancel, {}", end(it)),
+    }
+}
+
+#[test]
+fn what_has_not_left_how_it_ended_is_what_slurm_says() {
+    let cases = [
+        ("PENDING", "running"),
+        ("RUNNING", "running"),
+        ("COMPLETING", "running"),
+        ("SUSPENDED", "running"),
+        ("SOMETHING_NEW", "running"),
+        ("NODE_FAIL", "NodeFailure"),
+        ("PREEMPTED", "Preemption"),
+        ("BOOT_FAIL", "BootFailure"),
+        ("LAUNCH_FAILED", "LaunchFailure"),
+        ("TIMEOUT", "TimeLimit"),
+        ("DEADLINE", "TimeLimit"),
+        // There are no cgroups where this is tested, so no live test of it.
+        ("OUT_OF_MEMORY", "OutOfMemory"),
+        ("CANCELLED by 1000", "abandoned"),
+        ("COMPLETED", "NoResult, NodeFailure"),
+        ("FAILED", "NoResult, NodeFailure"),
+    ];
+    for (state, expected) in cases {
+        assert_eq!(outcome(&begun(state, "None")), expected, "{state}");
+    }
+    let revoked = outcome(&begun("REVOKED", "None"));
+    assert!(
+        revoked.starts_with("NoResult, failed: Slurm says that job 12 was taken over"),
+        "{revoked}"
+    );
+}
+
+#[test]
+fn what_has_not_begun_could_not_be_started() {
+    let waiting = |state: &str, detail: &str| {
+        outcome(&Evidence { job: job(state, detail), ..Evidence::default() })
+    };
+    assert_eq!(waiting("FAILED", "JobLaunchFailure"), "NoResult, LaunchFailure");
+    assert!(waiting("FAILED", "BadConstraints").starts_with("failed: Slurm cannot give"));
+    let completed = waiting("COMPLETED", "None");
+    assert!(
+        completed.starts_with("NoResult, failed:") && completed.contains("has not begun"),
+        "{completed}"
+    );
+    assert!(
+        waiting("PENDING", "PartitionConfig")
+            .starts_with("Stuck, cancel, failed: Slurm will never")
+    );
+    assert_eq!(waiting("PENDING", "launch failed requeued held"), "Stuck, cancel, LaunchFailure");
+    assert_eq!(waiting("PENDING", "JobHeldUser"), "running");
+}
+
+#[test]
+fn a_failure_is_the_programs_own_unless_slurm_killed_it() {
+    let cases = [
+        (3, "FAILED", "failed: exit status 3"),
+        (3, "COMPLETED", "failed: exit status 3"),
+        (3, "NODE_FAIL", "failed: exit status 3"),
+        (3, "CANCELLED", "failed: exit status 3"),
+        (3, "RUNNING", "Unexplained, failed: exit status 3"),
+        (3, "PENDING", "Unexplained, failed: exit status 3"),
+        (137, "FAILED", "failed: exit status 137"),
+        (137, "OUT_OF_MEMORY", "OutOfMemory"),
+        (143, "CANCELLED by 0", "abandoned"),
+        (143, "NODE_FAIL", "NodeFailure"),
+        (143, "PREEMPTED", "Preemption"),
+        (143, "TIMEOUT", "TimeLimit"),
+        // On SIGTERM it ended by itself, a moment later than allowed.
+        (1, "TIMEOUT", "TimeLimit"),
+    ];
+    for (status, state, expected) in cases {
+        assert_eq!(outcome(&with_end(status, state)), expected, "{status} {state}");
+    }
+    let unknown = Evidence { job: None, ..with_end(3, "FAILED") };
+    assert_eq!(outcome(&unknown), "Unexplained, failed: exit status 3");
+}
+
+#[test]
+fn what_a_signal_of_slurm_ended_is_to_be_started_again() {
+    let signalled = |state: &str, detail: &str| Evidence {
+        signalled: true,
+        job: job(state, detail),
+        ..with_end(1, state)
+    };
+    for state in ["PENDING", "COMPLETING", "RUNNING", "REQUEUED"] {
+        assert_eq!(outcome(&signalled(state, "BeginTime")), "running", "{state}");
+    }
+    let held = signalled("PENDING", "launch failed requeued held");
+    assert_eq!(outcome(&held), "Stuck, cancel, LaunchFailure");
+    assert_eq!(outcome(&signalled("PREEMPTED", "None")), "Preemption");
+    assert_eq!(outcome(&signalled("CANCELLED", "None")), "abandoned");
+}
+
+#[test]
+fn what_is_alive_runs_whatever_slurm_has_forgotten() {
+    let alive = |evidence: Evidence| outcome(&Evidence { alive: true, ..evidence });
+    let forgotten = Evidence { job: None, ..begun("FAILED", "") };
+    assert_eq!(outcome(&forgotten), "Vanished, NodeFailure");
+    assert_eq!(alive(forgotten), "running");
+    assert_eq!(alive(begun("PENDING", "launch failed requeued held")), "running");
+    assert_eq!(alive(begun("COMPLETED", "None")), "running");
+    assert_eq!(alive(begun("FAILED", "None")), "running");
+    // A node that fails takes along what is alive on it, or is not heard of again.
+    assert_eq!(alive(begun("NODE_FAIL", "None")), "NodeFailure");
+}
+
+#[test]
+fn what_was_to_be_stopped_says_so() {
+    let stopped = |evidence: Evidence| {
+        outcome(&Evidence { stopped: Some("not promising".into()), ..evidence })
+    };
+    assert_eq!(stopped(begun("CANCELLED", "None")), "failed: stopped: not promising");
+    assert_eq!(stopped(begun("RUNNING", "None")), "running");
+    // The request did not get through, or came before the job was known.
+    assert_eq!(stopped(begun("PENDING", "Priority")), "cancel, failed: stopped: not promising");
+    assert_eq!(stopped(with_end(143, "CANCELLED")), "failed: exit status 143");
+    let forgotten = Evidence { job: None, ..begun("FAILED", "") };
+    assert_eq!(stopped(forgotten), "Vanished, failed: stopped: not promising");
+}
+
+#[test]
+fn a_reason_says_what_slurm_and_the_log_say() {
+    let evidence = Evidence {
+        log: "no such module".into(),
+        job: job("FAILED", "NonZeroExitCode"),
+        ..Evidence::default()
+    };
+    let Verdict::Later(_, End::Lost(_, reason)) = verdict(&evidence) else { panic!("it is lost") };
+    assert_eq!(
+        reason,
+        "Slurm says that job 12 failed (NonZeroExitCode); the program has not begun; the job's log ends with: no such module"
+    );
+}
