@@ -1,3 +1,5 @@
+//! What `squeue` and `sacct` of Slurm 22.05 print is read, and whatever else comes in its place.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The batch script, run by bash without a Slurm around it.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;

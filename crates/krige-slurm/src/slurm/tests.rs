@@ -1,3 +1,5 @@
+//! Commands that hang, are missing, refuse or are silent.
+
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(60);

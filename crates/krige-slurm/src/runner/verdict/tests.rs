@@ -1,3 +1,5 @@
+//! What each state of a job means for a run that has left an end, or none.
+
 use super::*;
 
 fn job(state: &str, detail: &str) -> Option<Job> {

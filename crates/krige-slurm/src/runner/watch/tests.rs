@@ -1,3 +1,5 @@
+//! Which job is that of a run.
+
 use super::*;
 
 fn open(began: Option<&str>, job: &'static str, run: &'static TrialRun) -> Open<'static> {
