@@ -172,7 +172,12 @@ pub(super) fn known(folder: &RunFolder) -> Result<Option<String>, ProgramError> 
     if let Some(job) = notes::job(folder)? {
         return Ok(Some(job));
     }
-    Ok(folder.began()?.and_then(|began| began.job))
+    let job = folder.began()?.and_then(|began| began.job);
+    if let Some(job) = &job {
+        // What cannot be noted is found again.
+        let _ = notes::write_job(folder, job);
+    }
+    Ok(job)
 }
 
 /// Removes the folder of a run that Slurm did not take: nothing of it is left to be found.
