@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use krige_runner::{RunStatus, check_runner};
+use krige_runner::{IRunner, RunStatus, check_runner};
 use krige_testkit::SlurmStack;
 
 use crate::bed::{Bed, crash, exists, file, loss, own_stack, pause, wait_for};
@@ -121,4 +121,27 @@ fn a_job_that_an_operator_requeues_holds_and_releases_goes_on() {
     go(&bed);
     assert_eq!(bed.end(&run, &metadata), RunStatus::Completed);
     assert_eq!(file(&metadata, "runs"), "ran\nran\n");
+}
+
+#[test]
+fn an_element_of_an_array_that_is_requeued_goes_on_and_the_others_run_on() {
+    let bed = Bed::shared(WAITS);
+    let batch = [0, 1].map(|trial| (bed.run(trial), bed.parameters()));
+    let launched = bed.runner.run_trials(&batch);
+    let launched: Vec<_> = launched.into_iter().map(|it| it.expect("Slurm takes it")).collect();
+    for metadata in &launched {
+        wait_for("the program", || exists(metadata, "ready"));
+    }
+    bed.slurm("scontrol", &["requeue", launched[1].text("job").expect("it has a job")]);
+    wait_for("the second start", || {
+        for ((run, _), metadata) in batch.iter().zip(&launched) {
+            assert_eq!(bed.poll(run, metadata), RunStatus::Running);
+        }
+        exists(&launched[1], "krige/began.1")
+    });
+    go(&bed);
+    for (((run, _), metadata), runs) in batch.iter().zip(&launched).zip(["ran\n", "ran\nran\n"]) {
+        assert_eq!(bed.end(run, metadata), RunStatus::Completed);
+        assert_eq!(file(metadata, "runs"), runs);
+    }
 }
