@@ -237,11 +237,11 @@ impl IRunner for SlurmRunner {
 
     fn stop_trial(
         &self,
-        _run: &TrialRun,
+        run: &TrialRun,
         metadata: &Metadata,
         reason: &str,
     ) -> Result<Stopped, RunnerError> {
-        self.stop(metadata, reason)
+        self.stop(run, metadata, reason)
     }
 
     fn free_slots(&self) -> Result<Option<usize>, RunnerError> {

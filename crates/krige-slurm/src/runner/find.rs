@@ -60,7 +60,8 @@ impl SlurmRunner {
         Ok(known(&first)?.is_none() && first.is_locked()?)
     }
 
-    fn named(&self, name: &str) -> Result<Queue, RunnerError> {
+    /// What `squeue` says of the jobs of a name.
+    pub(super) fn named(&self, name: &str) -> Result<Queue, RunnerError> {
         let name = format!("--name={name}");
         let arguments: Vec<&str> = SQUEUE.into_iter().chain([&*name]).collect();
         let answer = self.slurm()?.run("squeue", &arguments, None);

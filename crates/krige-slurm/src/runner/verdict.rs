@@ -78,10 +78,22 @@ fn failed(reason: String) -> End {
 
 /// What a run comes to.
 pub(super) fn verdict(evidence: &Evidence) -> Verdict {
+    let seen = seen_in_log(evidence);
+    let evidence = seen.as_ref().unwrap_or(evidence);
     match &evidence.failed {
         Some(failed) => of_failed(evidence, failed),
         None => of_unended(evidence),
     }
+}
+
+/// Without cgroups, Slurm kills what takes too much memory, calls it failed, and tells why in the job's log alone.
+fn seen_in_log(evidence: &Evidence) -> Option<Evidence> {
+    let is_told = ["exceeded memory limit", "Exceeded job memory limit", "oom-kill"]
+        .iter()
+        .any(|sign| evidence.log.contains(sign));
+    let job = evidence.job.as_ref().filter(|job| job.state == JobState::Failed && is_told)?;
+    let job = Some(Job { state: JobState::OutOfMemory, ..job.clone() });
+    Some(Evidence { job, ..evidence.clone() })
 }
 
 /// The program ended, and not well: was that its own doing?
@@ -165,6 +177,8 @@ fn of_unended(evidence: &Evidence) -> Verdict {
         JobState::Preempted => Verdict::Ended(lost(Loss::Preemption)),
         JobState::BootFailure => Verdict::Ended(lost(Loss::BootFailure)),
         JobState::LaunchFailure => Verdict::Ended(lost(Loss::LaunchFailure)),
+        // Its node never got it, or lost it, and nobody noticed.
+        JobState::TimeLimit if !evidence.began => Verdict::Ended(lost(Loss::LaunchFailure)),
         JobState::TimeLimit => Verdict::Ended(lost(Loss::TimeLimit)),
         JobState::OutOfMemory => Verdict::Ended(lost(Loss::OutOfMemory)),
         JobState::Cancelled => Verdict::Ended(abandoned(job)),

@@ -71,7 +71,7 @@ impl SlurmRunner {
             return Ok(None);
         }
         let began = folder.began()?;
-        let name = notes::element(&folder)?.map_or_else(|| run.key.clone(), |element| element.name);
+        let name = name_of(run, &folder)?;
         Ok(Some(Open { number, run, folder, job, name, began }))
     }
 
@@ -217,11 +217,11 @@ impl SlurmRunner {
                 if let RunStatus::Failed { reason } | RunStatus::Lost { reason } = &status {
                     run.folder.request_stop(reason)?;
                 }
-                self.cancel(&jobs_of(run.job, run.began.as_ref()))?;
+                self.cancel(&run.name, &jobs_of(run.job, run.began.as_ref()))?;
                 Ok(status)
             }
             Verdict::CancelNow(end) => {
-                self.cancel(&jobs_of(run.job, run.began.as_ref()))?;
+                self.cancel(&run.name, &jobs_of(run.job, run.began.as_ref()))?;
                 Ok(self.status(run.run, end))
             }
         }
@@ -235,18 +235,34 @@ impl SlurmRunner {
     }
 
     /// Notes that the run is to stop, and cancels its job: Slurm sends SIGTERM to all that belongs to it, and then SIGKILL.
-    pub(super) fn stop(&self, metadata: &Metadata, reason: &str) -> Result<Stopped, RunnerError> {
+    pub(super) fn stop(
+        &self,
+        run: &TrialRun,
+        metadata: &Metadata,
+        reason: &str,
+    ) -> Result<Stopped, RunnerError> {
         let (folder, job) = identified(metadata)?;
         if folder.ended()?.is_none() {
             // First the note: what is only about to begin looks for it.
             folder.request_stop(reason)?;
-            self.cancel(&jobs_of(job, folder.began()?.as_ref()))?;
+            let name = name_of(run, &folder)?;
+            self.cancel(&name, &jobs_of(job, folder.began()?.as_ref()))?;
         }
         Ok(Stopped::Requested)
     }
 
-    fn cancel(&self, jobs: &[&str]) -> Result<(), RunnerError> {
-        match self.slurm()?.run("scancel", jobs, None) {
+    /// Cancels those of the jobs that have that name: a controller that was killed may give a job's number to another one.
+    /// (`scancel --name` would cancel all elements of an array that wait, whichever of them is meant.)
+    fn cancel(&self, name: &str, jobs: &[&str]) -> Result<(), RunnerError> {
+        let named = self.named(name)?;
+        let is_there = |job: &&&str| {
+            named.job(job).or_else(|| named.raw(job)).is_some_and(|job| !job.state.is_over())
+        };
+        let jobs: Vec<&str> = jobs.iter().filter(is_there).copied().collect();
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        match self.slurm()?.run("scancel", &jobs, None) {
             Err(SlurmError::Refused { said, .. }) if is_over(&said) => Ok(()),
             other => Ok(other.map(drop)?),
         }
@@ -274,6 +290,12 @@ fn allowed(retries: &Retries, loss: Loss) -> u32 {
         Loss::TimeLimit => retries.time_limit,
         Loss::OutOfMemory => retries.out_of_memory,
     }
+}
+
+/// The name of a run's job: its key, or that of the first run of its array.
+fn name_of(run: &TrialRun, folder: &RunFolder) -> Result<String, ProgramError> {
+    let element = notes::element(folder)?;
+    Ok(element.map_or_else(|| run.key.clone(), |element| element.name))
 }
 
 /// What a run's metadata say.

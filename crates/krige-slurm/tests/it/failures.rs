@@ -5,7 +5,7 @@ use std::fs;
 use krige_runner::{Found, IRunner, RunStatus, RunnerError};
 use krige_slurm::Resources;
 
-use crate::bed::{Bed, exists, failure, file, kill, loss, wait_for};
+use crate::bed::{Bed, exists, failure, file, kill, loss, own_stack, wait_for};
 
 #[test]
 fn an_exit_status_fails_a_run_with_what_the_program_said() {
@@ -37,6 +37,20 @@ fn a_job_that_is_killed_with_all_that_belongs_to_it_is_lost() {
     kill(&metadata);
     let reason = loss(bed.end(&run, &metadata));
     assert!(reason.contains("has not left how it ended"), "{reason}");
+}
+
+/// Without cgroups Slurm looks at the memory every second, and kills; what it calls the job then is FAILED.
+#[test]
+fn a_job_that_takes_too_much_memory_fails_with_that_reason() {
+    let stack = own_stack(&[("SLURM_STACK_MEMORY", "1")]);
+    let hoard = "exec python3 -c 'import time; x = b\"x\" * (1 << 29); time.sleep(600)'";
+    let mut bed = Bed::on(stack, hoard);
+    bed.runner.resources.memory = Some("100M".into());
+    let reason = failure(bed.ends(0));
+    assert!(reason.contains("took more memory than it was given"), "{reason}");
+    bed.runner.retries.out_of_memory = 2;
+    let reason = loss(bed.ends(1));
+    assert!(reason.contains("took more memory than it was given"), "{reason}");
 }
 
 #[test]

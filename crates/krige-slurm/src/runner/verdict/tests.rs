@@ -51,7 +51,7 @@ fn what_has_not_left_how_it_ended_is_what_slurm_says() {
         ("LAUNCH_FAILED", "LaunchFailure"),
         ("TIMEOUT", "TimeLimit"),
         ("DEADLINE", "TimeLimit"),
-        // There are no cgroups where this is tested, so no live test of it.
+        // There are no cgroups where this is tested live, where it is what follows below instead.
         ("OUT_OF_MEMORY", "OutOfMemory"),
         ("CANCELLED by 1000", "abandoned"),
         ("COMPLETED", "NoResult, NodeFailure"),
@@ -167,4 +167,24 @@ fn a_reason_says_what_slurm_and_the_log_say() {
         reason,
         "Slurm says that job 12 failed (NonZeroExitCode); the program has not begun; the job's log ends with: no such module"
     );
+}
+
+#[test]
+fn too_much_memory_is_read_from_the_log_where_slurm_calls_it_a_failure() {
+    let log = "slurmstepd-n0: error: Exceeded job memory limit".to_owned();
+    let killed = Evidence { log: log.clone(), ..begun("FAILED", "JobLaunchFailure") };
+    assert_eq!(outcome(&killed), "OutOfMemory");
+    let killed = Evidence { log: log.clone(), ..with_end(137, "FAILED") };
+    assert_eq!(outcome(&killed), "OutOfMemory");
+    // What the program made of a step of its own that was killed is its own end.
+    let survived = Evidence { log: log.clone(), ..with_end(3, "FAILED") };
+    assert_eq!(outcome(&survived), "failed: exit status 3");
+    let cancelled = Evidence { log, ..begun("CANCELLED", "None") };
+    assert_eq!(outcome(&cancelled), "abandoned");
+}
+
+#[test]
+fn a_job_whose_time_is_over_without_having_begun_was_never_started_by_its_node() {
+    let evidence = Evidence { began: false, ..begun("TIMEOUT", "TimeLimit") };
+    assert_eq!(outcome(&evidence), "LaunchFailure");
 }
