@@ -14,6 +14,7 @@
 //! - `peers`: the comparison with peers optimizes what it says; with Python, if there is one.
 //! - `programs`: the examples whose trials are programs: what they find, and SIGKILL at random moments.
 //! - `reliability`: what `docs/reliability.md` promises is tested.
+//! - `slurm`: the example of that name on a real Slurm; two hundred trials there, through everything that may go wrong.
 //! - `tidy`: what formatter and compiler do not look at.
 //! - `wait`: waiting for another process, for the tests that start one.
 
@@ -31,6 +32,7 @@ mod leaders;
 mod peers;
 mod programs;
 mod reliability;
+mod slurm;
 mod tidy;
 mod wait;
 
