@@ -1,5 +1,7 @@
 //! Real programs: how values reach them, how they end, and what survives.
 
+mod adverse;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

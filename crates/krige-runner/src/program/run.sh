@@ -31,6 +31,11 @@ now() {
     esac
 }
 
+length() { # file: how long it is; 0 if the program has removed it
+    bytes=$(wc -c <"$1") || bytes=0
+    echo $((bytes))
+}
+
 leave() { # status
     times >"krige/times.$$"
     {
@@ -38,8 +43,8 @@ leave() { # status
         echo "began $began"
         echo "ended $(now)"
         sed 's/^/times /' "krige/times.$$"
-        echo "stdout_bytes $(($(wc -c <stdout.log)))"
-        echo "stderr_bytes $(($(wc -c <stderr.log)))"
+        echo "stdout_bytes $(length stdout.log)"
+        echo "stderr_bytes $(length stderr.log)"
         echo "end"
     } >"krige/ended.$$" && sync "krige/ended.$$" && mv -n "krige/ended.$$" krige/ended && sync krige
     rm -f "krige/times.$$"
