@@ -102,8 +102,8 @@ while :; do
 done
 
 # What the end of the program leaves behind of its group ends with it, where that was not its own will.
-case $stopping$status in
-1* | 124 | 137)
+case $stopping:$status in
+1:* | *:124 | *:137)
     sleep "$grace" &
     clock=$!
     while kill -s 0 "$clock" 2>/dev/null && kill -s 0 -- "-$child" 2>/dev/null; do sleep 0.05; done
