@@ -48,7 +48,7 @@ pub struct CommandRunner {
     /// The program.
     pub program: Program,
     /// What a run is given one of, such as the numbers of the machine's GPUs: as many runs at a time as there are slots.
-    /// All runners with this work folder share them. None: as many as are asked for.
+    /// All runners with this work folder share those of one name. None: as many as are asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<String>,
     /// How many runs a trial gets in all where they are lost; 3.

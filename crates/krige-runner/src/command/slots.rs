@@ -53,10 +53,25 @@ impl<'a> Slots<'a> {
         fs::create_dir_all(&folder).map_err(|source| {
             RunnerError::from(ProgramError::File { action: "make", path: folder.clone(), source })
         })?;
-        let path = folder.join(number.to_string());
+        let path = folder.join(self.file_name(number));
         match OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path) {
             Ok(file) => Ok((file, path)),
             Err(source) => Err(ProgramError::File { action: "open", path, source }.into()),
         }
+    }
+
+    /// A slot's file is named after the slot and not after its place in the list, so that lists that differ share what is
+    /// in both of them; one that is listed twice is two.
+    fn file_name(&self, number: usize) -> String {
+        let name = &self.names[number];
+        let before = self.names[..number].iter().filter(|other| *other == name).count();
+        let mut file = String::new();
+        for byte in name.bytes() {
+            match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => file.push(byte.into()),
+                other => file += &format!("%{other:02x}"),
+            }
+        }
+        format!("{file}.{before}")
     }
 }

@@ -16,7 +16,9 @@ fn what_a_program_leaves_running_is_left_alone_whatever_its_own_exit_status() {
     let folder = work();
     let limits = Limits { grace_seconds: 3600.0, ..Limits::default() };
     for (trial, status) in [0, 1, 12, 100].into_iter().enumerate() {
-        let line = format!("(until [ -e go ]; do sleep 0.02; done; >late) & exit {status}");
+        let line = format!(
+            "(until [ -e go ] || ! [ -e krige ]; do sleep 0.02; done; >late) & exit {status}"
+        );
         let program = Program::shell(&line).accept([status]).limits(limits.clone());
         let runner = CommandRunner::new(folder.path(), program);
         // An hour is not waited for.
@@ -24,5 +26,30 @@ fn what_a_program_leaves_running_is_left_alone_whatever_its_own_exit_status() {
         let there = |name| runner.work.join(&run(trial).key).join(name);
         fs::write(there("go"), "").expect("written");
         wait_until("it has gone on", || there("late").exists());
+    }
+}
+
+#[test]
+fn a_slot_is_the_same_one_wherever_it_stands_in_a_list() {
+    let folder = work();
+    let program = Program::shell("until [ -e ../go ] || ! [ -e krige ]; do sleep 0.02; done");
+    let runner = |slots: &[&str]| {
+        CommandRunner::new(folder.path(), program.clone()).slots(slots.iter().copied())
+    };
+    let slot = |metadata: &Metadata| metadata.text("slot").map(ToOwned::to_owned);
+    let first = runner(&["0", "a/b", "0"]);
+    let metadata = first.run_trial(&run(0), &nothing()).expect("it starts");
+    assert_eq!(slot(&metadata).as_deref(), Some("0"));
+    // Another experiment, or this one at another time.
+    let second = runner(&["1", "0"]);
+    assert_eq!(second.free_slots().expect("it knows"), Some(1));
+    let other = second.run_trial(&run(1), &nothing()).expect("it starts");
+    assert_eq!(slot(&other).as_deref(), Some("1"));
+    assert_eq!(second.free_slots().expect("it knows"), Some(0));
+    // One that is listed twice is there twice.
+    assert_eq!(first.free_slots().expect("it knows"), Some(2));
+    fs::write(folder.path().join("go"), "").expect("written");
+    for (run, metadata) in [(run(0), metadata), (run(1), other)] {
+        assert_eq!(ended(&second, &run, &metadata), RunStatus::Completed);
     }
 }
