@@ -197,13 +197,15 @@ impl RunFolder {
     /// # Errors
     /// If a file cannot be read.
     pub fn verdict(&self, program: &Program, ended: &Ended) -> Result<RunStatus, ProgramError> {
-        if program.accepts(ended.status) {
-            return Ok(RunStatus::Completed);
-        }
         let limit = program
             .limits
             .seconds
             .filter(|&limit| matches!(ended.status, 124 | 137) && ended.wall_seconds() >= limit);
+        // Whatever the program gives is accepted; but it has given nothing.
+        let gave_nothing = program.accepted.is_none() && limit.is_some();
+        if program.accepts(ended.status) && !gave_nothing {
+            return Ok(RunStatus::Completed);
+        }
         let what = if let Some(reason) = self.stopped()? {
             format!("stopped: {reason}")
         } else if let Some(limit) = limit {

@@ -181,7 +181,8 @@ impl Program {
         Self { accepted: Some(statuses.into_iter().collect()), ..self }
     }
 
-    /// Counts a run as completed whatever exit status the program gives, as where the status is what is measured.
+    /// Counts a run as completed whatever exit status from 0 to 125 the program gives, as where the status is what is
+    /// measured; not one that was killed at its time limit.
     #[must_use]
     pub fn accept_any(self) -> Self {
         Self { accepted: None, ..self }

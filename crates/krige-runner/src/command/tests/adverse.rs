@@ -53,3 +53,20 @@ fn a_slot_is_the_same_one_wherever_it_stands_in_a_list() {
         assert_eq!(ended(&second, &run, &metadata), RunStatus::Completed);
     }
 }
+
+#[test]
+fn a_time_limit_is_no_exit_status_of_the_program() {
+    let folder = work();
+    let limits = Limits { seconds: Some(0.2), ..Limits::default() };
+    let program = |line| Program::shell(line).limits(limits.clone());
+    let status =
+        |trial, program| end(&CommandRunner::new(folder.path(), program), &run(trial), &nothing());
+    let why = reason(status(0, program("exec sleep 60").accept_any()));
+    assert_eq!(why, "the program was killed at its time limit of 0.2 s");
+    // What says so itself, in time, is another matter, and so is who asks for it.
+    let quick = Limits { seconds: Some(3600.0), ..Limits::default() };
+    let quick = Program::shell("exit 124").accept_any().limits(quick);
+    assert_eq!(status(1, quick), RunStatus::Completed);
+    let anytime = program("exec sleep 60").accept([0, 124]);
+    assert_eq!(status(2, anytime), RunStatus::Completed);
+}
