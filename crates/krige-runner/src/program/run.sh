@@ -82,8 +82,9 @@ trap 'stopping=1 signalled=1; [ -z "$child" ] || end_group TERM' TERM INT HUP
     [ "$seconds" = - ] && seconds=0
     # A shell forgets a signal that comes before it has become another process.
     [ -e krige/stopped ] && exit 143
-    # `timeout` puts itself and the program into a process group of their own, which is what it signals.
-    exec nice -n "$niceness" "$timeout" -k "$grace" "$seconds" "$@" sh krige/program.sh
+    # `timeout` puts itself and the program into a process group of their own, which is what it signals. A session of their
+    # own has no terminal: what asks for a password fails, where one of the background would be put to sleep for ever.
+    exec $(command -v setsid >/dev/null && echo setsid) nice -n "$niceness" "$timeout" -k "$grace" "$seconds" "$@" sh krige/program.sh
 ) <parameters.json >>stdout.log 2>>stderr.log &
 child=$!
 # The request may have come when there was no child yet.

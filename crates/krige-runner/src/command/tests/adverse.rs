@@ -70,3 +70,16 @@ fn a_time_limit_is_no_exit_status_of_the_program() {
     let anytime = program("exec sleep 60").accept([0, 124]);
     assert_eq!(status(2, anytime), RunStatus::Completed);
 }
+
+/// Else a program that asks for a password is put to sleep, as one of the background, and is waited for for ever.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_has_no_terminal_to_ask_anybody() {
+    let folder = work();
+    let line = "cut -d ' ' -f 1,6 /proc/$PPID/stat";
+    let runner = CommandRunner::new(folder.path(), Program::shell(line));
+    assert_eq!(end(&runner, &run(0), &nothing()), RunStatus::Completed);
+    let said = read(&runner, &run(0), "stdout.log");
+    let (leader, session) = said.trim().split_once(' ').expect("two numbers");
+    assert_eq!(leader, session, "a session of its own, which begins without a terminal");
+}
