@@ -1,5 +1,7 @@
 //! The folder of one run: what is put there, and what is read back.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -16,6 +18,9 @@ use crate::runner::RunStatus;
 
 /// What runs every program.
 const RUN: &str = include_str!("run.sh");
+
+/// What is krige's own in a run's folder.
+const OWN: [&str; 4] = ["parameters.json", "stdout.log", "stderr.log", "krige"];
 
 /// How much of a failed program's standard error is told, in bytes.
 const TOLD: u64 = 600;
@@ -126,11 +131,13 @@ impl RunFolder {
         let names = Names::new(run, parameters, folder, slot);
         let script = script(program, &names)?;
         program.limits.check()?;
+        let files = files(program)?;
         let own = self.path.join("krige");
         fs::create_dir_all(&own).map_err(failed("make", &own))?;
-        for file in &program.files {
-            let name = file.file_name().unwrap_or_default();
+        for (file, name) in files {
             let copy = self.path.join(name);
+            // One of an earlier try may not be writable, as its original.
+            let _ = fs::remove_file(&copy);
             fs::copy(file, &copy).map_err(failed("copy into the run's folder", file))?;
         }
         let json = serde_json::to_string_pretty(parameters).map_err(io::Error::from);
@@ -284,6 +291,27 @@ impl RunFolder {
             Err(error) => Err(failed("read", &path)(error)),
         }
     }
+}
+
+/// The files that are copied, with their names in the folder.
+fn files(program: &Program) -> Result<BTreeMap<&Path, &OsStr>, ProgramError> {
+    let mut files = BTreeMap::new();
+    for path in &program.files {
+        let is_file = match fs::metadata(path) {
+            Ok(metadata) => metadata.is_file(),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => return Err(failed("read", path)(error)),
+        };
+        let name = path.file_name().filter(|_| is_file);
+        let name = name.ok_or_else(|| ProgramError::NoFile { path: path.clone() })?;
+        let same = |(other, taken): (&&Path, &&OsStr)| *other != path && *taken == name;
+        if OWN.iter().any(|own| name == *own) || files.iter().any(same) {
+            let name = name.to_string_lossy().into_owned();
+            return Err(ProgramError::NameTaken { path: path.clone(), name });
+        }
+        files.insert(path.as_path(), name);
+    }
+    Ok(files)
 }
 
 /// An exit status in words.

@@ -161,7 +161,7 @@ impl Program {
         self
     }
 
-    /// Has a file copied into the run's folder, under its own name.
+    /// Has a file copied into the run's folder, under its own name; it is read anew for each run.
     #[must_use]
     pub fn file(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();

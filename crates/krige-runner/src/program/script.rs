@@ -78,6 +78,20 @@ pub enum ProgramError {
         /// The path.
         path: PathBuf,
     },
+    /// What is to be copied into the run's folder is not there, or is no file.
+    #[error("`{}`: expected a file, found none", path.display())]
+    NoFile {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A file would take the place of another in the run's folder.
+    #[error("`{}`: expected another name, since `{name}` is taken in the run's folder", path.display())]
+    NameTaken {
+        /// Its path.
+        path: PathBuf,
+        /// Its name.
+        name: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     File {

@@ -83,3 +83,52 @@ fn a_program_has_no_terminal_to_ask_anybody() {
     let (leader, session) = said.trim().split_once(' ').expect("two numbers");
     assert_eq!(leader, session, "a session of its own, which begins without a terminal");
 }
+
+#[test]
+fn files_that_cannot_be_had_or_would_be_one_are_refused_at_once() {
+    let folder = work();
+    let refused = |files: &[&str]| {
+        let program = files
+            .iter()
+            .fold(Program::new("true"), |program, file| program.file(folder.path().join(file)));
+        let runner = CommandRunner::new(folder.path().join("work"), program);
+        match runner.run_trial(&run(0), &nothing()) {
+            Err(RunnerError::Permanent(cause)) => cause.to_string(),
+            other => panic!("expected a permanent error, found {other:?}"),
+        }
+    };
+    for name in ["a/x.json", "b/x.json", "parameters.json", "krige", "stdout.log"] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("made");
+        fs::write(path, "").expect("written");
+    }
+    let why = refused(&["a/x.json", "b/x.json"]);
+    assert!(
+        why.ends_with(
+            "x.json`: expected another name, since `x.json` is taken in the run's folder"
+        ),
+        "{why}"
+    );
+    for taken in ["parameters.json", "krige", "stdout.log"] {
+        assert!(refused(&[taken]).contains("expected another name"), "{taken}");
+    }
+    let why = refused(&["train.py"]);
+    assert!(why.ends_with("train.py`: expected a file, found none"), "{why}");
+    assert!(refused(&["a"]).ends_with("a`: expected a file, found none"));
+    assert!(refused(&["a/.."]).ends_with("expected a file, found none"));
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_to_is_replaced_when_a_launch_is_tried_again() {
+    let folder = work();
+    let script = folder.path().join("hello.sh");
+    fs::write(&script, "echo hello").expect("written");
+    let program = Program::new("sh").args(["hello.sh"]).file(&script);
+    let runner = CommandRunner::new(folder.path().join("work"), program);
+    let copy = RunFolder::new(&runner.work, &run(0)).path().join("hello.sh");
+    // Not even by root, through a link to nowhere.
+    fs::create_dir_all(copy.parent().expect("it has one")).expect("made");
+    std::os::unix::fs::symlink(folder.path().join("no/such/folder"), &copy).expect("linked");
+    assert_eq!(end(&runner, &run(0), &nothing()), RunStatus::Completed);
+    assert_eq!(read(&runner, &run(0), "stdout.log"), "hello\n");
+}
