@@ -122,8 +122,9 @@ impl CommandRunner {
 
     /// What a run is that has ended without saying how.
     fn lost(&self, run: &TrialRun, what: &str) -> RunStatus {
-        let reason =
-            format!("{what}: it was killed with all that belonged to it, or the machine stopped");
+        let reason = format!(
+            "{what}: it was killed with all that belonged to it, or the machine stopped, or the disk was full"
+        );
         if run.attempt < self.max_runs_if_lost {
             RunStatus::Lost { reason }
         } else {
@@ -214,8 +215,12 @@ impl IRunner for CommandRunner {
         Ok(match (folder.began()?, folder.stopped()?) {
             (_, Some(reason)) => RunStatus::Failed { reason: format!("stopped: {reason}") },
             (Some(_), None) => self.lost(run, "the program is gone and has not left how it ended"),
-            (None, None) if !folder.path().exists() => RunStatus::Failed {
-                reason: format!("the run's folder {} is gone", folder.path().display()),
+            // Whether anything runs cannot be told any more, so it is not run again.
+            (None, None) if !folder.own("lock").exists() => RunStatus::Failed {
+                reason: format!(
+                    "the run's folder {} is gone, or its part `krige`: a program must leave that alone",
+                    folder.path().display()
+                ),
             },
             (None, None) => self.lost(run, "the program was never started"),
         })

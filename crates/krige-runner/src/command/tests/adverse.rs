@@ -132,3 +132,19 @@ fn a_copy_that_cannot_be_written_to_is_replaced_when_a_launch_is_tried_again() {
     assert_eq!(end(&runner, &run(0), &nothing()), RunStatus::Completed);
     assert_eq!(read(&runner, &run(0), "stdout.log"), "hello\n");
 }
+
+#[test]
+fn a_program_that_empties_its_folder_is_not_run_again_while_it_runs() {
+    let folder = work();
+    let line = "rm -rf ./*; >ready; until [ -e ../go ] || ! [ -e ready ]; do sleep 0.02; done";
+    let runner = CommandRunner::new(folder.path(), Program::shell(line));
+    let metadata = runner.run_trial(&run(0), &nothing()).expect("it starts");
+    let ready = runner.work.join(&run(0).key).join("ready");
+    wait_until("it is ready", || ready.exists());
+    let why = reason(ended(&runner, &run(0), &metadata));
+    assert!(
+        why.ends_with("is gone, or its part `krige`: a program must leave that alone"),
+        "{why}"
+    );
+    fs::write(folder.path().join("go"), "").expect("written");
+}
