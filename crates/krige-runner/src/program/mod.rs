@@ -12,7 +12,7 @@ mod template;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use folder::RunFolder;
 pub use record::{Began, Ended, Process};
@@ -73,9 +73,10 @@ pub struct Program {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How long it may run, in seconds; then its whole process group gets SIGTERM.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "finite")]
     pub seconds: Option<f64>,
     /// How long after SIGTERM, that of the time limit or of a request to stop, SIGKILL follows, in seconds.
+    #[serde(serialize_with = "finite")]
     pub grace_seconds: f64,
     /// Address space of each of its processes, in bytes (`RLIMIT_AS`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +98,19 @@ impl Default for Limits {
             cpu_seconds: None,
             niceness: None,
         }
+    }
+}
+
+/// JSON would make `null` of any other number, which is no limit, or cannot be read back.
+fn finite<S: Serializer>(
+    seconds: &(impl Copy + Into<Option<f64>> + Serialize),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match (*seconds).into() {
+        Some(found) if !f64::is_finite(found) => Err(serde::ser::Error::custom(format_args!(
+            "a limit of a program: expected a finite number of seconds, found {found}"
+        ))),
+        Some(_) | None => seconds.serialize(serializer),
     }
 }
 

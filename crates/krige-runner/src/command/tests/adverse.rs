@@ -148,3 +148,20 @@ fn a_program_that_empties_its_folder_is_not_run_again_while_it_runs() {
     );
     fs::write(folder.path().join("go"), "").expect("written");
 }
+
+#[test]
+fn limits_that_cannot_be_read_back_are_not_stored() {
+    let stored = |limits: Limits| {
+        let runner = CommandRunner::new("work", Program::new("true").limits(limits));
+        serde_json::to_value(&runner as &dyn IRunner).map_err(|error| error.to_string())
+    };
+    let for_ever = Limits { grace_seconds: f64::INFINITY, ..Limits::default() };
+    let why = stored(for_ever).expect_err("refused");
+    assert_eq!(why, "a limit of a program: expected a finite number of seconds, found inf");
+    let not_a_number = Limits { seconds: Some(f64::NAN), ..Limits::default() };
+    assert!(stored(not_a_number).is_err());
+    let limits = Limits { seconds: Some(0.25), grace_seconds: 1e9, ..Limits::default() };
+    let read: Box<dyn IRunner> =
+        serde_json::from_value(stored(limits.clone()).expect("stored")).expect("read");
+    assert!(format!("{read:?}").contains(&format!("{limits:?}")), "{read:?}");
+}
