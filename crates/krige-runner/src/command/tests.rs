@@ -204,6 +204,13 @@ fn what_cannot_be_handed_over_is_refused_before_anything_starts() {
     );
     assert!(refused(Program::new(""), &one).starts_with("expected the name or path of a program"));
     assert!(refused(Program::new("true").time_limit(0.0), &one).starts_with("limit `seconds`"));
+    let no_memory = Limits { memory_bytes: Some(0), ..Limits::default() };
+    assert_eq!(
+        refused(Program::new("true").limits(no_memory), &one),
+        "limit `memory_bytes`: expected a number above 0, found 0"
+    );
+    let no_time = Limits { cpu_seconds: Some(0), ..Limits::default() };
+    assert!(refused(Program::new("true").limits(no_time), &one).starts_with("limit `cpu_seconds`"));
     let two: Parameterization = [("x 1", 1.0), ("x_1", 2.0)].into();
     assert_eq!(
         refused(Program::new("true"), &two),

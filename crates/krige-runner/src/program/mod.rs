@@ -125,6 +125,13 @@ impl Limits {
                 return Err(ProgramError::Limit { limit, expected, found });
             }
         }
+        let counts = [("memory_bytes", self.memory_bytes), ("cpu_seconds", self.cpu_seconds)];
+        for (limit, count) in counts {
+            if count == Some(0) {
+                let expected = "a number above 0";
+                return Err(ProgramError::Limit { limit, expected, found: 0.0 });
+            }
+        }
         Ok(())
     }
 }
