@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::CommandError;
 use crate::error::RunnerError;
-use crate::program::ProgramError;
+use crate::program::{ProgramError, within_a_moment};
 
 /// The slots of a work folder.
 pub(super) struct Slots<'a> {
@@ -19,6 +19,12 @@ impl<'a> Slots<'a> {
         if self.names.is_empty() {
             return Ok(None);
         }
+        within_a_moment(|| self.try_take())?
+            .map(Some)
+            .ok_or_else(|| RunnerError::transient(CommandError::Full { slots: self.names.len() }))
+    }
+
+    fn try_take(&self) -> Result<Option<(&'a str, File)>, RunnerError> {
         for (number, name) in self.names.iter().enumerate() {
             let (file, path) = self.open(number)?;
             match file.try_lock() {
@@ -29,7 +35,7 @@ impl<'a> Slots<'a> {
                 }
             }
         }
-        Err(RunnerError::transient(CommandError::Full { slots: self.names.len() }))
+        Ok(None)
     }
 
     /// How many are free.

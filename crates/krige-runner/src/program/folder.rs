@@ -84,17 +84,12 @@ impl RunFolder {
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&path);
         let file = file.map_err(failed("open", &path))?;
-        // Who only looks has it for a moment.
-        for _ in 0..50 {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::park_timeout(Duration::from_millis(2));
-                }
-                Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-            }
-        }
-        Ok(None)
+        let locked = within_a_moment(|| match file.try_lock() {
+            Ok(()) => Ok(Some(())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path)(error)),
+        });
+        Ok(locked?.map(|()| file))
     }
 
     /// Whether anything of the run is being started or alive, as far as its lock tells.
@@ -291,6 +286,20 @@ impl RunFolder {
             Err(error) => Err(failed("read", &path)(error)),
         }
     }
+}
+
+/// Tries to take a lock for a tenth of a second: who only looks at one has it for a moment.
+pub(crate) fn within_a_moment<T, E>(
+    mut take: impl FnMut() -> Result<Option<T>, E>,
+) -> Result<Option<T>, E> {
+    for _ in 0..50 {
+        let taken = take()?;
+        if taken.is_some() {
+            return Ok(taken);
+        }
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+    Ok(None)
 }
 
 /// The files that are copied, with their names in the folder.

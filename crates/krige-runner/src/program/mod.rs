@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use folder::RunFolder;
+pub(crate) use folder::within_a_moment;
 pub use record::{Began, Ended, Process};
 pub use script::{ProgramError, quoted};
 

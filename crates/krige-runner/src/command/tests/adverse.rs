@@ -165,3 +165,23 @@ fn limits_that_cannot_be_read_back_are_not_stored() {
         serde_json::from_value(stored(limits.clone()).expect("stored")).expect("read");
     assert!(format!("{read:?}").contains(&format!("{limits:?}")), "{read:?}");
 }
+
+#[test]
+fn who_counts_the_free_slots_takes_none_from_anybody() {
+    let folder = work();
+    let runner = CommandRunner::new(folder.path(), Program::new("true")).slots(["0"]);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                runner.free_slots().expect("it knows");
+                std::thread::park_timeout(Duration::from_micros(50));
+            }
+        });
+        for time in 0..2000 {
+            let taken = runner.slot_locks().take();
+            done.store(taken.is_err() || time == 1999, std::sync::atomic::Ordering::Relaxed);
+            assert!(taken.is_ok(), "it is free, the {time}th time: {taken:?}");
+        }
+    });
+}
