@@ -136,8 +136,8 @@ pub(super) fn script(program: &Program, names: &Names<'_>) -> Result<String, Pro
     }
     if let Some(directory) = &program.directory {
         let directory = checked("the directory", names.render(directory)?)?;
-        // Not `-P`, and a leading dash is no option after `--`.
-        let _ = writeln!(text, "cd -- {} || exit 126", quoted(&directory));
+        // Not `-P`, and a leading dash is no option after `--`. `CDPATH` would look for it elsewhere first, and print where.
+        let _ = writeln!(text, "CDPATH= cd -- {} || exit 126", quoted(&directory));
     }
     let _ = write!(text, "exec {}", quoted(&checked("the program", program.program.clone())?));
     for arg in &program.args {

@@ -185,3 +185,34 @@ fn who_counts_the_free_slots_takes_none_from_anybody() {
         }
     });
 }
+
+/// Tells the shell of what it is started with, by variables of its own and by programs that take the place of others.
+fn end_with(env: &[(&str, &str)], program: Program, folder: &Path) -> (String, RunFolder) {
+    let run_folder = RunFolder::new(folder, &run(0));
+    run_folder.prepare(&program, &run(0), &nothing(), None).expect("prepared");
+    let status = Command::new("sh")
+        .args(RunFolder::arguments(&program, &[]))
+        .current_dir(run_folder.path())
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    status.expect("sh");
+    let ended = fs::read_to_string(run_folder.own("ended")).unwrap_or_default();
+    (ended, run_folder)
+}
+
+#[test]
+fn a_folder_is_that_of_the_run_whatever_cdpath_says() {
+    let folder = work();
+    fs::create_dir_all(folder.path().join("elsewhere/sub")).expect("made");
+    let elsewhere = folder.path().join("elsewhere");
+    let program = Program::shell("echo >here").directory("sub");
+    let sub = RunFolder::new(folder.path(), &run(0)).path().join("sub");
+    fs::create_dir_all(&sub).expect("made");
+    let cdpath = elsewhere.to_str().expect("UTF-8");
+    let (ended, run_folder) = end_with(&[("CDPATH", cdpath)], program, folder.path());
+    assert!(ended.starts_with("status 0\n"), "{ended}");
+    assert!(sub.join("here").exists());
+    assert_eq!(run_folder.tail("stdout.log", 100).expect("read"), "");
+}
