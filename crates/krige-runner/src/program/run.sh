@@ -21,7 +21,8 @@ identify() { # pid: the process of that number, so that a later one is not taken
 
 # The first to begin is the only one, however often the run is started.
 begin() { # file
-    (set -C && { echo "$job $restarts" && identify $$; } >"$1") 2>/dev/null && sync "$1" krige
+    (set -C && { echo "$job $restarts" && identify $$; } >"$1") 2>/dev/null && sync "$1" || return
+    sync krige || : # Some file systems cannot sync a folder.
 }
 
 now() {

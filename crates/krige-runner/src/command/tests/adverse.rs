@@ -216,3 +216,17 @@ fn a_folder_is_that_of_the_run_whatever_cdpath_says() {
     assert!(sub.join("here").exists());
     assert_eq!(run_folder.tail("stdout.log", 100).expect("read"), "");
 }
+
+#[test]
+fn a_file_system_that_cannot_sync_folders_is_good_enough() {
+    let folder = work();
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).expect("made");
+    let sync = "#!/bin/sh\nfor path; do\n    [ -d \"$path\" ] && { echo 'Invalid argument' >&2; exit 1; }\ndone\nexit 0\n";
+    fs::write(bin.join("sync"), sync).expect("written");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(bin.join("sync"), executable).expect("set");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("there is one"));
+    let (ended, _) = end_with(&[("PATH", &path)], Program::shell("exit 3"), folder.path());
+    assert!(ended.starts_with("status 3\n"), "{ended}");
+}
