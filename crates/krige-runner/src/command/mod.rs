@@ -114,10 +114,10 @@ impl CommandRunner {
         Self { slots: slots.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Runs so many at a time at most, whatever the orchestrator allows: slots `0`, `1`, ….
+    /// Runs so many at a time at most, and one at least, whatever the orchestrator allows: slots `0`, `1`, ….
     #[must_use]
     pub fn concurrency(self, runs: usize) -> Self {
-        self.slots((0..runs).map(|slot| slot.to_string()))
+        self.slots((0..runs.max(1)).map(|slot| slot.to_string()))
     }
 
     /// What a run is that has ended without saying how.

@@ -230,3 +230,10 @@ fn a_file_system_that_cannot_sync_folders_is_good_enough() {
     let (ended, _) = end_with(&[("PATH", &path)], Program::shell("exit 3"), folder.path());
     assert!(ended.starts_with("status 3\n"), "{ended}");
 }
+
+#[test]
+fn a_concurrency_of_none_is_not_one_without_bounds() {
+    let folder = work();
+    let runner = CommandRunner::new(folder.path(), Program::new("true")).concurrency(0);
+    assert_eq!(runner.free_slots().expect("it knows"), Some(1));
+}
