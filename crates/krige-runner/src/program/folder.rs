@@ -199,10 +199,10 @@ impl RunFolder {
     /// # Errors
     /// If a file cannot be read.
     pub fn verdict(&self, program: &Program, ended: &Ended) -> Result<RunStatus, ProgramError> {
-        let limit = program
-            .limits
-            .seconds
-            .filter(|&limit| matches!(ended.status, 124 | 137) && ended.wall_seconds() >= limit);
+        // A clock may tell whole seconds alone, or have been set back.
+        let in_time = |limit: f64| (0.0..limit.floor()).contains(&ended.wall_seconds());
+        let killed = matches!(ended.status, 124 | 137);
+        let limit = program.limits.seconds.filter(|&limit| killed && !in_time(limit));
         // Whatever the program gives is accepted; but it has given nothing.
         let gave_nothing = program.accepted.is_none() && limit.is_some();
         if program.accepts(ended.status) && !gave_nothing {

@@ -237,3 +237,25 @@ fn a_concurrency_of_none_is_not_one_without_bounds() {
     let runner = CommandRunner::new(folder.path(), Program::new("true")).concurrency(0);
     assert_eq!(runner.free_slots().expect("it knows"), Some(1));
 }
+
+#[test]
+fn a_time_limit_is_told_by_coarse_clocks_and_such_as_are_set_back() {
+    let folder = work();
+    let run_folder = RunFolder::new(folder.path(), &run(0));
+    fs::create_dir_all(run_folder.own("")).expect("made");
+    let verdict = |status, ended| {
+        let text = format!(
+            "status {status}\nbegan 100\nended {ended}\nstdout_bytes 0\nstderr_bytes 0\nend\n"
+        );
+        fs::write(run_folder.own("ended"), text).expect("written");
+        let ended = run_folder.ended().expect("read").expect("whole");
+        run_folder.verdict(&Program::new("true").time_limit(3.5), &ended).expect("told")
+    };
+    let limit = "the program was killed at its time limit of 3.5 s";
+    // Where `date` has no fractions, and where somebody has set the clock.
+    for (status, ended) in [(124, "104.2"), (124, "103"), (137, "103"), (124, "50.5")] {
+        assert_eq!(reason(verdict(status, ended)), limit, "{status} at {ended}");
+    }
+    assert!(reason(verdict(137, "102")).contains("SIGKILL"));
+    assert!(reason(verdict(3, "104")).contains("exit status 3"));
+}
