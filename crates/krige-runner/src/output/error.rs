@@ -98,6 +98,15 @@ pub enum OutputError {
          `sh` does not print `times` as POSIX says"
     )]
     NoProcessorTime,
+    /// It ended before it began.
+    #[error(
+        "expected an end after the beginning in `krige/ended`, found one {seconds} s before it: the clock was set back \
+         meanwhile"
+    )]
+    ClockSetBack {
+        /// How long before, in seconds.
+        seconds: f64,
+    },
 }
 
 fn names(known: &[String]) -> String {

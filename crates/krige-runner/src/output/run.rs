@@ -20,7 +20,7 @@ use crate::metric::{IMetric, Measurement};
 pub enum RunMetric {
     /// Its exit status, where several count as completed.
     ExitStatus,
-    /// The time from its beginning to its end, in seconds.
+    /// The time from its beginning to its end by the clock of its machine, in seconds.
     WallSeconds,
     /// The processor time of all its processes, user and system, in seconds; to a hundredth.
     CpuSeconds,
@@ -36,6 +36,9 @@ impl IMetric for RunMetric {
             Self::WallSeconds => ended.wall_seconds(),
             Self::CpuSeconds => ended.cpu_seconds,
         };
+        if *self == Self::WallSeconds && number < 0.0 {
+            return Err(MetricError::permanent(OutputError::ClockSetBack { seconds: -number }));
+        }
         if number.is_nan() {
             return Err(MetricError::permanent(OutputError::NoProcessorTime));
         }
@@ -113,6 +116,17 @@ mod tests {
         run.write("krige/ended", ended.replace("times", "spent"));
         assert_eq!(run.value(&ExitStatus), 3.0.into());
         assert!(run.error(&CpuSeconds).starts_with("expected the processor time"));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_gives_no_duration() {
+        let run = Run::going_on(&[]);
+        run.end(1e9);
+        let ended = fs::read_to_string(run.path("krige/ended")).expect("read");
+        run.write("krige/ended", ended.replace("ended 1", "ended 0"));
+        let why = run.error(&WallSeconds);
+        assert!(why.starts_with("expected an end after the beginning in `krige/ended`"), "{why}");
+        assert_eq!(run.value(&ExitStatus), 3.0.into());
     }
 
     #[test]
