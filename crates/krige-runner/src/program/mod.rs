@@ -48,7 +48,8 @@ pub use script::{ProgramError, quoted};
 pub struct Program {
     /// Its path, or a name that is looked up in `PATH`.
     pub program: String,
-    /// Its arguments, with `{name}` for the values of parameters.
+    /// Its arguments, with `{name}` for the values of parameters. Many programs take a negative number for an option unless it
+    /// is in one argument with its own, `--x={x}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Environment variables, with `{name}` for the values of parameters.
@@ -57,7 +58,8 @@ pub struct Program {
     /// Files that are copied into the run's folder, such as a script that is an argument.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathBuf>,
-    /// Where it runs, with `{name}` for the values of parameters; the run's folder unless given.
+    /// Where it runs, with `{name}` for the values of parameters: a path from the run's folder, or an absolute one; the run's
+    /// folder unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
     /// The exit statuses with which a run counts as completed: 0 by default; `None` is any that the program itself can
@@ -191,7 +193,7 @@ impl Program {
         self
     }
 
-    /// Runs it in another folder than the run's.
+    /// Runs it in another folder than the run's, from which a relative path counts. Its output stays in the run's.
     #[must_use]
     pub fn directory(self, directory: impl Into<String>) -> Self {
         Self { directory: Some(directory.into()), ..self }
