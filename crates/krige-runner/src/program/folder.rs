@@ -215,7 +215,10 @@ impl RunFolder {
         } else {
             described(ended.status)
         };
-        let said = self.tail("stderr.log", TOLD)?;
+        // What moves the cursor is not for whoever reads it.
+        let said = self.tail("stderr.log", TOLD)?.replace('\r', "\n");
+        let said: String =
+            said.chars().filter(|&c| c == '\n' || c == '\t' || !c.is_control()).collect();
         let reason = if said.is_empty() { what } else { format!("{what}; it said: {said}") };
         Ok(RunStatus::Failed { reason })
     }

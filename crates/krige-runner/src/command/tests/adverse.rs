@@ -259,3 +259,15 @@ fn a_time_limit_is_told_by_coarse_clocks_and_such_as_are_set_back() {
     assert!(reason(verdict(137, "102")).contains("SIGKILL"));
     assert!(reason(verdict(3, "104")).contains("exit status 3"));
 }
+
+#[test]
+fn what_a_program_said_does_nothing_to_a_terminal() {
+    let folder = work();
+    let line =
+        r"printf '\303\20150%%\r100%%\r\n\033[31mwent\0 wrong\033[0m\302\2332J\a\n' >&2; exit 1";
+    let runner = CommandRunner::new(folder.path(), Program::shell(line));
+    assert_eq!(
+        reason(end(&runner, &run(0), &nothing())),
+        "the program ended with exit status 1; it said: \u{c1}50%\n100%\n\n[31mwent wrong[0m2J"
+    );
+}
