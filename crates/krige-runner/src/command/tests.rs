@@ -249,7 +249,8 @@ fn other_exit_statuses_are_results_where_they_are_accepted() {
     };
     assert_eq!(status(0, Program::shell("exit 4").accept([0, 4])), RunStatus::Completed);
     assert_eq!(status(1, Program::shell("exit 125").accept_any()), RunStatus::Completed);
-    reason(status(2, Program::shell("exit 0").accept([4])));
+    let zero = reason(status(2, Program::shell("exit 0").accept([4])));
+    assert_eq!(zero, "the program ended with exit status 0, which is not accepted");
     reason(status(3, Program::shell("kill -KILL $$").accept_any()));
     reason(status(4, Program::new("no-such-program").accept_any()));
 }

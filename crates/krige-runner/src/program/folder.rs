@@ -348,6 +348,7 @@ fn described(status: i32) -> String {
         (_, Some((_, name))) => {
             format!("the program ended with exit status {status}, which is that of {name}")
         }
+        (0, None) => "the program ended with exit status 0, which is not accepted".into(),
         (127, None) => "the program was not found (exit status 127)".into(),
         (126, None) => "the program could not be started (exit status 126)".into(),
         (_, None) => format!("the program ended with exit status {status}"),
