@@ -11,6 +11,7 @@
 //! with. Kill it at any moment and start it again with the same `--db`: no run is started twice.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -71,6 +72,11 @@ fn optimize(args: &Args) -> Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
     let file = args.file.clone().map_or_else(|| archive(&work), Ok)?;
     let file = file.canonicalize().with_context(|| format!("cannot read {}", file.display()))?;
+    // The levels are run again for a file that is another one.
+    let stat = fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut hasher = DefaultHasher::new();
+    (&file, stat.len(), stat.modified()?).hash(&mut hasher);
+    let levels_of = format!("levels-{:x}", hasher.finish());
     let file = file.to_str().context("expected the path of the file in UTF-8")?.to_owned();
 
     // What is compressed goes to standard output, which is kept in the run's folder.
@@ -84,7 +90,8 @@ fn optimize(args: &Args) -> Result<()> {
         .map(|level| {
             let program = xz().args([format!("-{level}"), literal(&file)]);
             let runner = CommandRunner::new(&work, program);
-            measured(&runner, level, &size, &time).with_context(|| format!("xz -{level}"))
+            measured(&runner, &levels_of, level, &size, &time)
+                .with_context(|| format!("xz -{level}"))
         })
         .collect::<Result<Vec<_>>>()?;
 
@@ -183,13 +190,14 @@ fn optimize(args: &Args) -> Result<()> {
 /// Size in bytes and processor time in seconds of one of the program's own levels: the best time of three runs.
 fn measured(
     runner: &CommandRunner,
+    levels_of: &str,
     level: usize,
     size: &SizeMetric,
     time: &RunMetric,
 ) -> Result<[f64; 2]> {
     let mut best = [f64::INFINITY; 2];
     for attempt in 1..=3 {
-        let run = TrialRun::new("levels", level, attempt);
+        let run = TrialRun::new(levels_of, level, attempt);
         // It may have been run before.
         let metadata = match runner.find_trial(&run)? {
             Found::Exists(metadata) => metadata,

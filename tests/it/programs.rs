@@ -158,4 +158,12 @@ fn command_finds_settings_that_no_level_of_the_compressor_beats() {
     // It goes on where it was: the levels are not run again, either.
     let again = run("command", folder.path(), arguments).success();
     assert_eq!(again.stdout, ended.stdout);
+
+    // The levels for another file are others, also where its runs have their folders beside these.
+    fs::write(folder.path().join("small.txt"), "small").expect("written");
+    let other =
+        ["--file", "small.txt", "--work", "c.work", "--trials", "1", "--db", "d.db", "--json"];
+    let other = run("command", folder.path(), other).success();
+    let other = lines(&other.stdout);
+    assert_ne!(other[1]["levels"][0][0], last["levels"][0][0], "{}", other[1]);
 }
