@@ -271,3 +271,21 @@ fn what_a_program_said_does_nothing_to_a_terminal() {
         "the program ended with exit status 1; it said: \u{c1}50%\n100%\n\n[31mwent wrong[0m2J"
     );
 }
+
+#[test]
+fn a_work_folder_may_have_any_name() {
+    let folder = work();
+    let work = folder.path().join("-a b'c\n\"d$(touch CANARY)%{x}\\ é");
+    let line =
+        r#"cp "$KRIGE_PARAMETERS" copy; cat "$1/hello.txt"; printf '%s' "$KRIGE_FOLDER" >folder"#;
+    let hello = folder.path().join("hello.txt");
+    fs::write(&hello, "hello\n").expect("written");
+    let program = Program::shell(line).args(["sh", "{krige.folder}"]).file(hello);
+    let runner = CommandRunner::new(&work, program).slots(["a/../b\n", ""]);
+    assert_eq!(end(&runner, &run(0), &[("x", 1.0)].into()), RunStatus::Completed);
+    assert_eq!(read(&runner, &run(0), "stdout.log"), "hello\n");
+    assert_eq!(read(&runner, &run(0), "copy"), read(&runner, &run(0), "parameters.json"));
+    assert_eq!(Path::new(&read(&runner, &run(0), "folder")), work.join(&run(0).key));
+    assert_eq!(fs::read_dir(work.join("slots")).expect("made").count(), 1);
+    assert!(!walk(folder.path()).contains(&"CANARY".to_owned()));
+}
