@@ -65,7 +65,7 @@ const fn max_runs_if_lost() -> u32 {
 #[non_exhaustive]
 pub enum CommandError {
     /// All slots are taken.
-    #[error("all {slots} slots are taken: a run must end first")]
+    #[error("all {slots} slots are taken: a run must end first, and all that it has started")]
     Full {
         /// How many there are.
         slots: usize,

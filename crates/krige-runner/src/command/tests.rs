@@ -501,7 +501,10 @@ fn slots_are_handed_out_once_each_and_come_back() {
     assert_eq!(runner.free_slots().expect("it knows"), Some(0));
     match runner.run_trial(&run(2), &nothing()) {
         Err(RunnerError::Transient(cause)) => {
-            assert_eq!(cause.to_string(), "all 2 slots are taken: a run must end first");
+            assert_eq!(
+                cause.to_string(),
+                "all 2 slots are taken: a run must end first, and all that it has started"
+            );
         }
         other => panic!("expected a transient error, found {other:?}"),
     }

@@ -30,7 +30,7 @@ pub use script::{ProgramError, quoted};
 /// Of the run it gets `KRIGE_KEY`, `KRIGE_TRIAL`, `KRIGE_ATTEMPT`, `KRIGE_FOLDER` and, where its runner has slots,
 /// `KRIGE_SLOT`; in arguments and variables these are `{krige.key}`, `{krige.trial}`, `{krige.attempt}`,
 /// `{krige.folder}`, `{krige.slot}`, and `{krige.parameters}` is the path of the JSON file. The rest of the environment
-/// is that of the process that starts it.
+/// is that of the process that starts it, but for names such as `a.b` that some shells drop.
 ///
 /// No shell ever reads a value: it is an argument, whatever is in it. ([`Program::shell`] is for those who want one.)
 ///
