@@ -24,7 +24,8 @@ if [ "$restarts" -gt 0 ] && [ -e krige/signalled ] && ! [ -e krige/stopped ]; th
     mv -f krige/ended "krige/requeued.$restarts" 2>/dev/null
     rm -f krige/signalled
 fi
-# As long as it is locked, something of the run is alive. Where files cannot be locked across machines, only Slurm tells.
+# As long as it is locked, something of the run is alive. Where files cannot be locked across machines, only Slurm tells. (NFS
+# locks only what is open for writing.)
 exec 3<>krige/lock
 command -v flock >/dev/null && flock -w 10 3
 child=
