@@ -153,7 +153,9 @@ fn a_run_that_is_stopped_has_its_job_deleted() {
     let metadata = runner.run_trial(&run(), &Parameterization::default()).expect("it starts");
     let pid = pid_in(&cluster.path("self"));
     runner.stop_trial(&run(), &metadata, "enough").expect("it is stopped");
-    assert_eq!(reason(ended(&runner, &metadata)), "stopped: enough");
+    // A shell may say that its child was terminated.
+    let why = reason(ended(&runner, &metadata));
+    assert!(why.starts_with("stopped: enough"), "{why}");
     wait_until_gone(pid);
     assert!(!cluster.there("").exists());
 }
