@@ -16,11 +16,13 @@ pub(crate) enum Folders<'a> {
 /// What comes before the program of the run, whose folder is in `$folder`.
 ///
 /// Signals: Slurm sends SIGTERM to all that belongs to a job before it requeues it, and what the program makes of that is not a
-/// result: so it is noted, and with the next start an end that came with it is put aside.
+/// result: so it is noted, and with the next start an end that came with it is put aside. It may reach the program before this script,
+/// and the job be over before the script has noted it: then the program's status, 143, tells.
 const BEFORE: &str = r#"cd -- "$folder" || exit 1
 exec >>krige/slurm.log 2>&1
 restarts=${SLURM_RESTART_COUNT:-0}
-if [ "$restarts" -gt 0 ] && [ -e krige/signalled ] && ! [ -e krige/stopped ]; then
+if [ "$restarts" -gt 0 ] && ! [ -e krige/stopped ] &&
+    { [ -e krige/signalled ] || grep -qx "status 143" krige/ended 2>/dev/null; }; then
     mv -f krige/ended "krige/requeued.$restarts" 2>/dev/null
     rm -f krige/signalled
 fi

@@ -77,7 +77,7 @@ impl From<SlurmError> for krige_runner::RunnerError {
 }
 
 /// What Slurm's commands say where the controller is down, busy or taken over by its stand-in. The rest is about the request.
-const SILENT: [&str; 16] = [
+const SILENT: [&str; 18] = [
     "Unable to contact slurm controller",
     "Unable to contact the slurm controller",
     "Socket timed out",
@@ -90,6 +90,8 @@ const SILENT: [&str; 16] = [
     "Slurm controller not responding",
     "temporarily unable to accept job",
     "Resource temporarily unavailable",
+    "I/O error writing script/environment to file",
+    "Protocol authentication error",
     "Slurm backup controller in standby mode",
     "slurmdbd: Unable to connect",
     "Unable to connect to database",

@@ -103,21 +103,23 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
         return Verdict::Ended(own());
     }
     let Some(job) = &evidence.job else { return Verdict::Later(Symptom::Unexplained, own()) };
-    let was_killed = evidence.signalled || evidence.status.is_some_and(|status| status > 128);
+    // SIGTERM may have come to the program before the script could note it.
+    let signalled = evidence.signalled || evidence.status == Some(143);
+    let was_killed = signalled || evidence.status.is_some_and(|status| status > 128);
     let by_slurm = |loss| match was_killed {
         true => Verdict::Ended(End::Lost(loss, told(job, evidence))),
         false => Verdict::Ended(own()),
     };
     match job.state {
         // It is to be started again; or its controller has lost track of it, which shows when it lasts.
-        JobState::Waits if evidence.signalled => match stuck(&job.detail) {
+        JobState::Waits if signalled => match stuck(&job.detail) {
             Some(_) => {
                 let lost = End::Lost(Loss::LaunchFailure, told(job, evidence));
                 Verdict::Cancel(Symptom::Stuck, lost)
             }
             None => Verdict::Running,
         },
-        JobState::Runs | JobState::Unknown if evidence.signalled => Verdict::Running,
+        JobState::Runs | JobState::Unknown if signalled => Verdict::Running,
         JobState::Waits | JobState::Runs | JobState::Unknown => {
             Verdict::Later(Symptom::Unexplained, own())
         }
