@@ -233,7 +233,7 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
                 .env("KRIGE_TEST_SLURM", folder.path());
             let running = Running::start(&mut command, &folder.path().join("stderr"));
             // At first it is killed every few seconds; what takes a minute must get it then.
-            let longest = if began.elapsed() < KILLING { 9_000 } else { 400_000 };
+            let longest = if began.elapsed() < KILLING { 9_000 } else { 600_000 };
             let moment = Duration::from_millis(500 + random.below(longest) as u64);
             let (status, said) = running.end_within(moment);
             if status.signal() != Some(9) {
@@ -242,7 +242,7 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
                 break;
             }
             kills += 1;
-            if began.elapsed() > Duration::from_secs(400) {
+            if began.elapsed() > Duration::from_secs(900) {
                 let jobs = stack.command("scontrol").args(["-o", "show", "job"]).output();
                 let jobs = String::from_utf8_lossy(&jobs.expect("scontrol").stdout).into_owned();
                 let open = jobs.lines().filter(|job| !job.contains("JobState=COMPLETED"));
