@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use krige::core::trial::{Trial, TrialStatus};
 use krige::prelude::*;
-use krige_slurm::{Resources, SlurmRunner};
+use krige_slurm::{Resources, Retries, SlurmRunner};
 use krige_testkit::{SlurmStack, SplitMix};
 
 use crate::example::{Running, program, sound, stored};
@@ -20,9 +20,6 @@ use crate::root;
 const EXPERIMENT: &str = "chaos";
 const TRIALS: usize = 200;
 const PARALLELISM: usize = 16;
-
-/// For how long the optimizer is killed every few seconds.
-const KILLING: Duration = Duration::from_secs(70);
 
 /// How the program of a trial ends, or what is done to its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +96,7 @@ fn optimizer() {
     let runner = SlurmRunner {
         environment: serde_json::from_str(&environment).expect("the test wrote it"),
         grace_seconds: 10.0,
+        retries: Retries { node_failure: 20, launch_failure: 20, ..Retries::default() },
         ..SlurmRunner::new(folder.join("work"), Program::shell(SCRIPT), resources)
     };
     client.configure_runner(runner).expect("it can be stored");
@@ -116,35 +114,59 @@ fn optimizer() {
     assert_eq!(report.ended, EndReason::Done);
 }
 
-/// Does to jobs what they ask for, each once.
-fn operate(stack: &SlurmStack, work: &Path, done: &mut HashSet<PathBuf>) {
-    let Ok(entries) = fs::read_dir(work) else { return };
-    for entry in entries.flatten() {
-        for wish in ["to-cancel", "to-requeue"] {
-            let path = entry.path().join(wish);
-            let Ok(job) = fs::read_to_string(&path) else { continue };
-            if job.trim().is_empty() || done.contains(&path) {
-                continue;
-            }
-            let job = job.trim();
-            // A controller that was killed may have given the number to another job.
-            let named = stack.command("squeue").args(["-h", "-o", "%j", "-j", job]).output();
-            let is_it = named.is_ok_and(|output| {
-                String::from_utf8_lossy(&output.stdout).trim() == entry.file_name()
-            });
-            let mut command = match wish {
-                "to-cancel" => stack.command("scancel"),
-                _ => stack.command("scontrol"),
-            };
-            if wish == "to-requeue" {
-                command.arg("requeue");
-            }
-            // A controller that is down is asked again.
-            if is_it && command.arg(job).output().is_ok_and(|output| output.status.success()) {
-                done.insert(path);
-            }
+/// What an operator does: cancels and requeues the jobs that ask for it, and brings nodes back that were drained. A controller
+/// that is killed forgets what it was asked for, so it is asked until it has done it.
+fn operate(stack: &SlurmStack, work: &Path) {
+    for node in said(stack, "sinfo", &["-h", "-N", "-o", "%N %T"]).lines() {
+        if let Some((name, "drained" | "down" | "down*" | "drained*")) = node.split_once(' ') {
+            let node = format!("nodename={name}");
+            said(stack, "scontrol", &["update", &node, "state=resume"]);
         }
     }
+    let Ok(entries) = fs::read_dir(work) else { return };
+    let folders: BTreeMap<String, PathBuf> = entries
+        .flatten()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .collect();
+    let jobs = said(stack, "scontrol", &["-o", "show", "job"]);
+    for job in jobs.lines() {
+        let field = |name: &str| job.split(' ').find_map(|word| word.strip_prefix(name));
+        let name = field("JobName=").unwrap_or_default();
+        let (Some(folder), Some(id)) = (folders.get(name), field("JobId=")) else { continue };
+        // The job that asked, and not the one that has its number since.
+        let asks = |wish: &str| {
+            fs::read_to_string(folder.join(wish)).is_ok_and(|asked| asked.trim() == id)
+        };
+        if field("JobState=") != Some("RUNNING") {
+            continue;
+        }
+        if asks("to-cancel") {
+            said(stack, "scancel", &[id]);
+        } else if asks("to-requeue") && field("Restarts=") == Some("0") {
+            said(stack, "scontrol", &["requeue", id]);
+        }
+    }
+}
+
+/// What a command prints; nothing, while the controller is down.
+fn said(stack: &SlurmStack, command: &str, arguments: &[&str]) -> String {
+    let output = stack.command(command).args(arguments).output().expect("it starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// How Slurm and the optimizer stand: for what does not come to its end.
+fn standing(stack: &SlurmStack, folder: &Path) -> String {
+    let jobs = said(stack, "scontrol", &["-o", "show", "job"]);
+    let open = |job: &&str| ["RUNNING", "PENDING", "COMPLETING"].iter().any(|s| job.contains(s));
+    let jobs: Vec<&str> = jobs.lines().filter(open).collect();
+    let nodes = said(stack, "sinfo", &["-N", "-o", "%N %T %E"]);
+    let last = |path: PathBuf| {
+        let log = fs::read_to_string(path).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    };
+    let controller = last(stack.folder().join("log/slurmctld.log"));
+    format!("{nodes}\n{}\n{controller}\n{}", jobs.join("\n"), last(folder.join("stderr")))
 }
 
 /// How often the controller is killed or stopped: then it is left alone, as it never enforces a time limit if it does not live
@@ -219,10 +241,9 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
         let _ends = Ends(&done);
         scope.spawn(|| shake(&stack, &mut SplitMix::new(&[1]), &done));
         scope.spawn(|| {
-            let mut operated = HashSet::new();
             while !done.load(Ordering::SeqCst) {
-                operate(&stack, &work, &mut operated);
-                std::thread::park_timeout(Duration::from_millis(100));
+                operate(&stack, &work);
+                std::thread::park_timeout(Duration::from_millis(300));
             }
         });
         let mut random = SplitMix::new(&[2]);
@@ -232,9 +253,7 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
                 .args(["--exact", "slurm::optimizer", "--nocapture"])
                 .env("KRIGE_TEST_SLURM", folder.path());
             let running = Running::start(&mut command, &folder.path().join("stderr"));
-            // At first it is killed every few seconds; what takes a minute must get it then.
-            let longest = if began.elapsed() < KILLING { 9_000 } else { 600_000 };
-            let moment = Duration::from_millis(500 + random.below(longest) as u64);
+            let moment = Duration::from_millis(500 + random.below(9_000) as u64);
             let (status, said) = running.end_within(moment);
             if status.signal() != Some(9) {
                 let log = fs::read_to_string(folder.path().join("stderr")).expect("a log");
@@ -242,13 +261,8 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
                 break;
             }
             kills += 1;
-            if began.elapsed() > Duration::from_secs(900) {
-                let jobs = stack.command("scontrol").args(["-o", "show", "job"]).output();
-                let jobs = String::from_utf8_lossy(&jobs.expect("scontrol").stdout).into_owned();
-                let open = jobs.lines().filter(|job| !job.contains("JobState=COMPLETED"));
-                let log = fs::read_to_string(folder.path().join("stderr")).expect("a log");
-                panic!("it never ends:\n{}\n{log}", open.collect::<Vec<_>>().join("\n"));
-            }
+            let is_late = began.elapsed() > Duration::from_secs(600);
+            assert!(!is_late, "it never ends:\n{}", standing(&stack, folder.path()));
             if folder.path().join("chaos.db").exists() && kills % 5 == 0 {
                 sound(&folder.path().join("chaos.db"), EXPERIMENT);
             }
@@ -272,27 +286,11 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
     let mut jobs: BTreeMap<&str, usize> = BTreeMap::new();
     names.lines().for_each(|name| *jobs.entry(name).or_default() += 1);
     assert!(jobs.values().all(|&jobs| jobs == 1), "{jobs:?}");
-    let (mut again, mut met, mut refused) = (0, BTreeMap::new(), Vec::new());
+    let (mut again, mut met) = (0, BTreeMap::new());
     for trial in &experiment.trials {
-        assert!(trial.status().is_terminal());
         again += trial.attempts - 1;
-        let reason = trial.state.reason().unwrap_or_default();
-        let Some(launch) = trial.state.launch() else {
-            assert!(reason.contains("could not be started"), "trial {}: {reason}", trial.index);
-            refused.push(reason);
-            continue;
-        };
-        // What nobody could do anything to meets no fate: its job is forgotten, or the request was, when the controller was killed.
-        let fate = Fate::of(trial.index);
-        let is_asked_for = matches!(fate, Fate::IsCancelled | Fate::IsRequeued);
-        let is_forgotten = fate != Fate::Completes && !jobs.contains_key(&*launch.run.key);
-        // Half of it: the program was signalled, and the controller killed before it had saved why.
-        let is_lost = ["time limit", "SIGTERM"].iter().any(|sign| reason.contains(sign));
-        if is_forgotten || is_asked_for && is_lost {
-            continue;
-        }
         assert_fate(trial);
-        *met.entry(fate).or_insert(0) += 1;
+        *met.entry(Fate::of(trial.index)).or_insert(0) += 1;
     }
     let elapsed = began.elapsed();
     eprintln!(
@@ -300,10 +298,7 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
          {} jobs were forgotten by Slurm",
         deployed.keys().filter(|key| !jobs.contains_key(&***key)).count()
     );
-    eprintln!("met: {met:?}; refused: {refused:?}");
     assert_eq!(met.len(), 7, "every fate was met: {met:?}");
-    assert!(met[&Fate::Completes] >= TRIALS / 2, "{met:?}");
-    assert!(refused.len() <= 3, "{refused:?}");
 
     // One status query for all, and no more than one in a second, whatever runs.
     let calls = fs::read_to_string(folder.path().join("calls")).expect("calls");

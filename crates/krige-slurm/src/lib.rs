@@ -6,6 +6,7 @@
 //! It needs `sbatch`, `squeue` and `scancel` where krige runs, as on a login node, and a folder that the nodes share. `sacct` is used
 //! where there is accounting.
 
+mod notice;
 mod queue;
 mod resources;
 mod retry;

@@ -118,6 +118,11 @@ const TAKEN: [&str; 19] = [
 ];
 
 impl Resources {
+    /// Whether Slurm is to signal jobs some time before their time limit.
+    pub(crate) fn warn(&self) -> bool {
+        self.options.iter().any(|option| option.starts_with("--sig"))
+    }
+
     /// The arguments of `sbatch`. They are arguments and not `#SBATCH` lines of a script, so that nothing in a value can be
     /// taken for another option.
     ///

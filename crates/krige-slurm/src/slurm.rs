@@ -76,17 +76,26 @@ impl From<SlurmError> for krige_runner::RunnerError {
     }
 }
 
-/// What Slurm's commands say where the controller is down, busy or taken over by its stand-in. The rest is about the request.
-const SILENT: [&str; 18] = [
+/// What Slurm's commands say where the controller is down, busy, taken over by its stand-in, or hangs up in the middle: all errors of
+/// Slurm's list that are of the communication. The rest is about the request.
+const SILENT: [&str; 26] = [
     "Unable to contact slurm controller",
     "Unable to contact the slurm controller",
+    "Communication connection failure",
+    "Message send failure",
+    "Message receive failure",
+    "Communication shutdown failure",
+    "Unexpected missing socket error",
+    "Unexpected message received",
+    "Header lengths are longer than data received",
+    "Insane message length",
+    "Rate limit exceeded",
     "Socket timed out",
     "Zero Bytes were transmitted",
     "Connection refused",
     "Connection reset",
     "Connection timed out",
     "Transport endpoint is not connected",
-    "Unexpected message received",
     "Slurm controller not responding",
     "temporarily unable to accept job",
     "Resource temporarily unavailable",

@@ -1,4 +1,4 @@
-//! What the runner notes in a run's folder: under which name it was submitted, and as which job.
+//! What the runner notes in a run's folder: under which name it was submitted, as which job, and what else outlives the runner.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -63,7 +63,8 @@ pub(super) fn write_element(
     }
 }
 
-fn read(folder: &RunFolder, name: &str) -> Result<Option<String>, ProgramError> {
+/// A note; nothing, if there is none or an empty one.
+pub(super) fn read(folder: &RunFolder, name: &str) -> Result<Option<String>, ProgramError> {
     let path = folder.own(name);
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
@@ -72,8 +73,8 @@ fn read(folder: &RunFolder, name: &str) -> Result<Option<String>, ProgramError> 
     }
 }
 
-/// As a whole, or not at all.
-fn write(folder: &RunFolder, name: &str, text: &str) -> Result<(), ProgramError> {
+/// Writes a note as a whole, or not at all.
+pub(super) fn write(folder: &RunFolder, name: &str, text: &str) -> Result<(), ProgramError> {
     let (path, fresh) = (folder.own(name), folder.own(&format!("{name}.{}", std::process::id())));
     let written = fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &path));
     written.map_err(|source| ProgramError::File { action: "write", path, source })

@@ -1,10 +1,9 @@
 //! What a runner keeps between its calls: nothing that a restart would miss.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::verdict::Symptom;
+use super::symptoms::Symptoms;
 use crate::queue::Queue;
 use crate::slurm::SlurmError;
 
@@ -20,7 +19,7 @@ struct Shared {
     /// Held while Slurm is asked: whoever comes meanwhile waits for that answer.
     queue: Mutex<Looked>,
     accounting: Mutex<Looked>,
-    since: Mutex<HashMap<String, (Symptom, Instant)>>,
+    symptoms: Symptoms,
 }
 
 /// The last answer, and the last failure.
@@ -119,20 +118,9 @@ impl Session {
         is_off
     }
 
-    /// For how long a run has had a symptom, from now on if it had none or another.
-    pub(super) fn lasted(&self, key: &str, symptom: Symptom) -> Duration {
-        let mut since = lock(&self.0.since);
-        let now = Instant::now();
-        let entry = since.entry(key.to_owned()).or_insert((symptom, now));
-        if entry.0 != symptom {
-            *entry = (symptom, now);
-        }
-        entry.1.elapsed()
-    }
-
-    /// Notes that a run has no symptom.
-    pub(super) fn forget(&self, key: &str) {
-        lock(&self.0.since).remove(key);
+    /// What was strange about runs, and for how long.
+    pub(super) fn symptoms(&self) -> &Symptoms {
+        &self.0.symptoms
     }
 }
 
@@ -246,17 +234,6 @@ mod tests {
         assert_eq!(asked, 1);
         let other = Session::default();
         assert!(other.look_back(silent).is_err());
-    }
-
-    #[test]
-    fn a_symptom_begins_anew_when_it_changes() {
-        let session = Session::default();
-        let long_ago = Instant::now().checked_sub(Duration::from_secs(100)).expect("it is late");
-        lock(&session.0.since).insert("k".into(), (Symptom::NoResult, long_ago));
-        assert!(session.lasted("k", Symptom::NoResult) >= Duration::from_secs(100));
-        assert!(session.lasted("k", Symptom::Vanished) < Duration::from_secs(100));
-        session.forget("k");
-        assert!(lock(&session.0.since).is_empty());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use krige_runner::RunStatus;
 
+use super::symptoms::Symptom;
+use crate::notice::{Notice, notice};
 use crate::queue::Job;
 use crate::state::{JobState, Stuck, stuck};
 
@@ -16,6 +18,8 @@ pub(super) struct Evidence {
     pub(super) began: bool,
     /// Whether the job got SIGTERM.
     pub(super) signalled: bool,
+    /// Whether jobs are signalled some time before their time limit.
+    pub(super) warned: bool,
     /// Why it was to be stopped, if it was.
     pub(super) stopped: Option<String>,
     /// Whether something holds the run's lock.
@@ -24,19 +28,6 @@ pub(super) struct Evidence {
     pub(super) log: String,
     /// What Slurm says of the job; nothing where it does not know it.
     pub(super) job: Option<Job>,
-}
-
-/// What is only believed once it has lasted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Symptom {
-    /// The program has failed, and Slurm has not said whether that was its doing.
-    Unexplained,
-    /// The job is over, and its folder does not say how the program ended.
-    NoResult,
-    /// Slurm does not know the job.
-    Vanished,
-    /// It waits in vain.
-    Stuck,
 }
 
 /// Why a run may be worth another.
@@ -86,14 +77,50 @@ pub(super) fn verdict(evidence: &Evidence) -> Verdict {
     }
 }
 
-/// Without cgroups, Slurm kills what takes too much memory, calls it failed, and tells why in the job's log alone.
+/// A job that Slurm calls failed, as its log calls it: a controller that was killed does not know why it had a job signalled; and
+/// without cgroups, what took too much memory is failed to it.
 fn seen_in_log(evidence: &Evidence) -> Option<Evidence> {
-    let is_told = ["exceeded memory limit", "Exceeded job memory limit", "oom-kill"]
-        .iter()
-        .any(|sign| evidence.log.contains(sign));
-    let job = evidence.job.as_ref().filter(|job| job.state == JobState::Failed && is_told)?;
-    let job = Some(Job { state: JobState::OutOfMemory, ..job.clone() });
+    let job = evidence.job.as_ref().filter(|job| job.state == JobState::Failed)?;
+    let job = Some(Job { state: evidence.ended_by()?, ..job.clone() });
     Some(Evidence { job, ..evidence.clone() })
+}
+
+impl Evidence {
+    /// Whether the program ended after a SIGTERM, which may have come to it before the script could note its own.
+    pub(super) fn was_signalled(&self) -> bool {
+        self.signalled || self.status == Some(143)
+    }
+
+    /// What the job's log says that Slurm ended it by; nothing, if it did not, or had it started again.
+    fn ended_by(&self) -> Option<JobState> {
+        match notice(&self.log)? {
+            Notice::Memory => Some(JobState::OutOfMemory),
+            // What the program did before counts.
+            _ if self.failed.is_some() && !self.was_signalled() => None,
+            Notice::Cancellation if self.warned => Some(JobState::TimeLimit),
+            Notice::TimeLimit => Some(JobState::TimeLimit),
+            Notice::Preemption => Some(JobState::Preempted),
+            Notice::NodeFailure => Some(JobState::NodeFailure),
+            Notice::Cancellation => Some(JobState::Cancelled),
+            Notice::Requeue => None,
+        }
+    }
+
+    /// What a run comes to whose job Slurm does not know any more, if its log says more than that.
+    fn of_forgotten(&self, otherwise: End) -> End {
+        let loss = match self.ended_by() {
+            Some(JobState::Cancelled) => {
+                let reason = "somebody cancelled the job".into();
+                return End::As(RunStatus::Abandoned { reason });
+            }
+            Some(JobState::OutOfMemory) => Loss::OutOfMemory,
+            Some(JobState::TimeLimit) => Loss::TimeLimit,
+            Some(JobState::Preempted) => Loss::Preemption,
+            Some(JobState::NodeFailure) => Loss::NodeFailure,
+            _ => return otherwise,
+        };
+        End::Lost(loss, with_log("Slurm does not know the job any more".into(), self))
+    }
 }
 
 /// The program ended, and not well: was that its own doing?
@@ -102,9 +129,16 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
     if evidence.stopped.is_some() {
         return Verdict::Ended(own());
     }
-    let Some(job) = &evidence.job else { return Verdict::Later(Symptom::Unexplained, own()) };
-    // SIGTERM may have come to the program before the script could note it.
-    let signalled = evidence.signalled || evidence.status == Some(143);
+    let signalled = evidence.was_signalled();
+    let Some(job) = &evidence.job else {
+        let end = if signalled {
+            let what = format!("Slurm signalled the job and does not know it any more; {reason}");
+            End::Lost(Loss::NodeFailure, what)
+        } else {
+            own()
+        };
+        return Verdict::Later(Symptom::Unexplained, evidence.of_forgotten(end));
+    };
     let was_killed = signalled || evidence.status.is_some_and(|status| status > 128);
     let by_slurm = |loss| match was_killed {
         true => Verdict::Ended(End::Lost(loss, told(job, evidence))),
@@ -128,6 +162,10 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
         JobState::NodeFailure => by_slurm(Loss::NodeFailure),
         JobState::Preempted => by_slurm(Loss::Preemption),
         JobState::Cancelled if was_killed => Verdict::Ended(abandoned(job)),
+        // A controller that was killed has forgotten why it had the job signalled: to start it again, say.
+        JobState::Failed | JobState::Completed if signalled => {
+            Verdict::Ended(End::Lost(Loss::NodeFailure, told(job, evidence)))
+        }
         JobState::Cancelled
         | JobState::Completed
         | JobState::Failed
@@ -145,7 +183,8 @@ fn of_unended(evidence: &Evidence) -> Verdict {
             None => {
                 let what =
                     "Slurm does not know the job any more, and the run has not left how it ended";
-                End::Lost(Loss::NodeFailure, with_log(what.into(), evidence))
+                let lost = End::Lost(Loss::NodeFailure, with_log(what.into(), evidence));
+                evidence.of_forgotten(lost)
             }
         };
         return if evidence.alive {

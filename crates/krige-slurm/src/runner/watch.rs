@@ -51,9 +51,11 @@ impl SlurmRunner {
         for (number, answer) in self.look_at(&open) {
             answers[number] = Some(answer);
         }
-        for ((run, _), answer) in runs.iter().zip(&answers) {
-            if matches!(answer, Some(Ok(status)) if *status != RunStatus::Running) {
-                self.session.forget(&run.key);
+        for ((_, metadata), answer) in runs.iter().zip(&answers) {
+            if let (Some(folder), Some(Ok(status))) = (RunFolder::of(metadata), answer)
+                && *status != RunStatus::Running
+            {
+                self.session.symptoms().forget(&folder);
             }
         }
         answers.into_iter().map(|answer| answer.expect("it was looked at")).collect()
@@ -146,9 +148,9 @@ impl SlurmRunner {
     fn in_silence(&self, run: &Open<'_>, silence: &Silence) -> Result<RunStatus, RunnerError> {
         let Silence { lasted, said } = silence;
         if *lasted < seconds("patience_seconds", self.patience_seconds)? {
-            // What the folder says does not need Slurm, if it stays without an explanation.
+            // What the folder says does not need Slurm, if it stays without an explanation; why it was signalled only Slurm can tell.
             return match self.evidence(run, None)? {
-                Some(evidence) if evidence.failed.is_some() => {
+                Some(evidence) if evidence.failed.is_some() && !evidence.was_signalled() => {
                     self.settled(run, verdict(&evidence))
                 }
                 Some(_) => Ok(RunStatus::Running),
@@ -185,6 +187,7 @@ impl SlurmRunner {
             status,
             began: folder.began()?.is_some(),
             signalled: folder.own("signalled").exists(),
+            warned: self.resources.warn(),
             stopped: folder.stopped()?,
             alive: folder.is_locked()?,
             log: folder.tail("krige/slurm.log", TOLD)?,
@@ -196,11 +199,11 @@ impl SlurmRunner {
     fn settled(&self, run: &Open<'_>, verdict: Verdict) -> Result<RunStatus, RunnerError> {
         let has_lasted = |symptom| -> Result<bool, RunnerError> {
             let grace = seconds("grace_seconds", self.grace_seconds)?;
-            Ok(self.session.lasted(&run.run.key, symptom) >= grace)
+            Ok(self.session.symptoms().lasted(&run.folder, symptom)? >= grace)
         };
         match verdict {
             Verdict::Running => {
-                self.session.forget(&run.run.key);
+                self.session.symptoms().clear(&run.folder)?;
                 Ok(RunStatus::Running)
             }
             Verdict::Ended(end) => Ok(self.status(run.run, end)),

@@ -51,6 +51,7 @@ fn a_controller_that_does_not_answer_is_told_from_a_request_that_is_refused() {
         "slurm_load_jobs error: Unable to contact slurm controller (connect failure)",
         "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
         "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+        "sbatch: error: Batch job submission failed: Unexpected missing socket error",
         "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying",
         "sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:localhost:12042: Connection refused",
     ] {

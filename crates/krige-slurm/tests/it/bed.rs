@@ -148,14 +148,20 @@ pub(crate) fn exists(metadata: &Metadata, name: &str) -> Option<()> {
 /// Kills the program and the script that would leave how it ended.
 pub(crate) fn kill(metadata: &Metadata) {
     let (script, program) = processes(metadata);
-    killed(&[&script, &program]);
+    signal("-KILL", &[&script, &program]);
 }
 
 /// Kills all that belongs to a run at once, and what of Slurm starts it, as when its node loses its power.
 pub(crate) fn crash(metadata: &Metadata) {
     let (script, program) = processes(metadata);
     let batch = parent(&script);
-    killed(&[&parent(&batch), &batch, &script, &program]);
+    signal("-KILL", &[&parent(&batch), &batch, &script, &program]);
+}
+
+/// Sends SIGTERM to the job's script, as Slurm does, without Slurm's knowing.
+pub(crate) fn terminate(metadata: &Metadata) {
+    let (script, _) = processes(metadata);
+    signal("-TERM", &[&parent(&script)]);
 }
 
 /// The process that runs the script, and the process group of the program.
@@ -167,9 +173,9 @@ fn processes(metadata: &Metadata) -> (String, String) {
     (line("krige/began", 1), format!("-{}", line("krige/leader", 0)))
 }
 
-fn killed(processes: &[&str]) {
+fn signal(name: &str, processes: &[&str]) {
     let status =
-        Command::new("kill").args(["-KILL", "--"]).args(processes).status().expect("it starts");
+        Command::new("kill").args([name, "--"]).args(processes).status().expect("it starts");
     assert!(status.success());
 }
 

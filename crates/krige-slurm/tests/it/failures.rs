@@ -5,7 +5,10 @@ use std::fs;
 use krige_runner::{Found, IRunner, RunStatus, RunnerError};
 use krige_slurm::Resources;
 
-use crate::bed::{Bed, exists, failure, file, kill, loss, own_stack, wait_for};
+use crate::bed::{Bed, exists, failure, file, kill, loss, own_stack, terminate, wait_for};
+
+/// Ends by itself on SIGTERM.
+const TRAPS: &str = "trap 'exit 9' TERM; touch ready; while :; do sleep 0.05; done";
 
 #[test]
 fn an_exit_status_fails_a_run_with_what_the_program_said() {
@@ -67,6 +70,40 @@ fn a_job_that_somebody_cancels_is_abandoned() {
         let status = bed.end(&run, &metadata);
         let expected = RunStatus::Abandoned { reason: format!("somebody cancelled job {job}") };
         assert_eq!(status, expected);
+    }
+}
+
+/// What is left of a requeue that a controller had begun and, killed, forgot: the script was signalled, and the job is FAILED.
+#[test]
+fn a_job_that_was_signalled_and_that_slurm_calls_a_failure_is_lost() {
+    let bed = Bed::shared(TRAPS);
+    let run = bed.run(0);
+    let metadata = bed.launch(&run);
+    wait_for("the trap", || exists(&metadata, "ready"));
+    terminate(&metadata);
+    let reason = loss(bed.end(&run, &metadata));
+    assert!(reason.contains("failed") && reason.contains("exit status 9"), "{reason}");
+}
+
+/// `scancel --batch` signals the script alone: Slurm takes no note of it, but for the job's log; as with a warning.
+#[test]
+fn who_signals_a_job_by_hand_cancels_it_unless_it_is_the_warning_before_its_time_limit() {
+    let mut bed = Bed::shared(TRAPS);
+    for trial in [0, 1] {
+        let run = bed.run(trial);
+        let metadata = bed.launch(&run);
+        wait_for("the trap", || exists(&metadata, "ready"));
+        let job = metadata.text("job").expect("it has a job");
+        bed.slurm("scancel", &["--batch", "--signal=TERM", job]);
+        wait_for("the end of the job", || bed.state(&metadata).starts_with("FAILED").then_some(()));
+        let status = bed.end(&run, &metadata);
+        if trial == 0 {
+            assert!(matches!(status, RunStatus::Abandoned { .. }), "{status:?}");
+        } else {
+            let reason = failure(status);
+            assert!(reason.contains("time limit") && reason.contains("status 9"), "{reason}");
+        }
+        bed.runner.resources.options = vec!["--signal=B:TERM@60".into()];
     }
 }
 

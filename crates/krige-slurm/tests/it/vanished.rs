@@ -46,7 +46,13 @@ fn without_accounting_the_folder_alone_says_how_a_run_ended() {
     assert_eq!(bed.end(&runs[0].0, &runs[0].1), RunStatus::Completed);
     let status = bed.end(&runs[1].0, &runs[1].1);
     assert!(matches!(&status, RunStatus::Failed { reason } if reason.contains("exit status 3")));
-    let reason = loss(bed.end(&runs[2].0, &runs[2].1));
+    // However often the optimizer is started anew meanwhile, what must last is not waited for from the beginning.
+    let (run, metadata) = &runs[2];
+    let status = wait_for("the end of a run", || {
+        let status = bed.reopened().poll_trial(run, metadata).expect("it can be told");
+        (status != RunStatus::Running).then_some(status)
+    });
+    let reason = loss(status);
     assert!(reason.contains("does not know the job any more"), "{reason}");
 }
 

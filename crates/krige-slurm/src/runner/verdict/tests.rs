@@ -108,8 +108,12 @@ fn a_failure_is_the_programs_own_unless_slurm_killed_it() {
     for (status, state, expected) in cases {
         assert_eq!(outcome(&with_end(status, state)), expected, "{status} {state}");
     }
-    let unknown = Evidence { job: None, ..with_end(3, "FAILED") };
-    assert_eq!(outcome(&unknown), "Unexplained, failed: exit status 3");
+    let unknown = |evidence: Evidence| outcome(&Evidence { job: None, ..evidence });
+    assert_eq!(unknown(with_end(3, "FAILED")), "Unexplained, failed: exit status 3");
+    assert_eq!(unknown(with_end(137, "FAILED")), "Unexplained, failed: exit status 137");
+    assert_eq!(unknown(with_end(143, "FAILED")), "Unexplained, NodeFailure");
+    let signalled = Evidence { signalled: true, ..with_end(1, "FAILED") };
+    assert_eq!(unknown(signalled), "Unexplained, NodeFailure");
 }
 
 #[test]
@@ -126,6 +130,12 @@ fn what_a_signal_of_slurm_ended_is_to_be_started_again() {
     assert_eq!(outcome(&held), "Stuck, cancel, LaunchFailure");
     assert_eq!(outcome(&signalled("PREEMPTED", "None")), "Preemption");
     assert_eq!(outcome(&signalled("CANCELLED", "None")), "abandoned");
+    // A controller that was killed before it had saved why it signalled the job takes it for one that failed by itself.
+    assert_eq!(outcome(&signalled("FAILED", "NonZeroExitCode")), "NodeFailure");
+    assert_eq!(outcome(&with_end(143, "FAILED")), "NodeFailure");
+    assert_eq!(outcome(&signalled("COMPLETED", "None")), "NodeFailure");
+    let stopped = Evidence { stopped: Some("enough".into()), ..signalled("FAILED", "None") };
+    assert_eq!(outcome(&stopped), "failed: exit status 1");
 }
 
 #[test]
@@ -187,4 +197,36 @@ fn too_much_memory_is_read_from_the_log_where_slurm_calls_it_a_failure() {
 fn a_job_whose_time_is_over_without_having_begun_was_never_started_by_its_node() {
     let evidence = Evidence { began: false, ..begun("TIMEOUT", "TimeLimit") };
     assert_eq!(outcome(&evidence), "LaunchFailure");
+}
+
+#[test]
+fn why_a_job_was_ended_that_slurm_calls_failed_or_has_forgotten_is_read_from_its_log() {
+    let log = |why: &str| format!("slurmstepd-n0: error: *** JOB 12 CANCELLED AT noon{why} ***");
+    let cases = [
+        (" DUE TO TIME LIMIT", "TimeLimit", "TimeLimit"),
+        (" DUE TO PREEMPTION", "Preemption", "Preemption"),
+        (" DUE TO NODE FAILURE", "NodeFailure", "NodeFailure"),
+        ("", "abandoned", "TimeLimit"),
+        // It was to be started again, and was forgotten before.
+        (" DUE TO JOB REQUEUE", "NodeFailure", "NodeFailure"),
+    ];
+    for (why, expected, where_warned) in cases {
+        let of = |evidence: Evidence| outcome(&Evidence { log: log(why), ..evidence });
+        let signalled = || Evidence { signalled: true, ..with_end(1, "FAILED") };
+        assert_eq!(of(signalled()), expected, "{why}");
+        let warned = Evidence { warned: true, ..signalled() };
+        assert_eq!(of(warned), where_warned, "{why}");
+        let forgotten = Evidence { job: None, ..signalled() };
+        assert_eq!(of(forgotten), format!("Unexplained, {expected}"), "{why}");
+        // All that belongs to it was killed before it could leave how it ended.
+        let forgotten = Evidence { job: None, ..begun("FAILED", "") };
+        assert_eq!(of(forgotten), format!("Vanished, {expected}"), "{why}");
+        // It ended by itself before.
+        assert_eq!(of(with_end(3, "FAILED")), "failed: exit status 3", "{why}");
+        let forgotten = Evidence { job: None, ..with_end(3, "FAILED") };
+        assert_eq!(of(forgotten), "Unexplained, failed: exit status 3", "{why}");
+    }
+    let log = "slurmstepd: error: Exceeded job memory limit".to_owned();
+    let forgotten = Evidence { job: None, log, ..with_end(137, "FAILED") };
+    assert_eq!(outcome(&forgotten), "Unexplained, OutOfMemory");
 }
