@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use krige_core::trial::{Metadata, TrialRun};
 use krige_runner::{IRunner, RunStatus, check_runner};
 use krige_testkit::SlurmStack;
 
@@ -55,7 +56,7 @@ fn with_the_node<T>(test: impl FnOnce(&'static SlurmStack) -> T) -> T {
 }
 
 /// A run on the whole node, in the partition whose jobs make room, and then a job that takes it.
-fn preempted(bed: &mut Bed) -> (krige_core::trial::TrialRun, krige_core::trial::Metadata) {
+fn preempted(bed: &mut Bed) -> (TrialRun, Metadata) {
     bed.runner.resources.partition = Some("scavenge".into());
     bed.runner.resources.cpus_per_task = Some(8);
     let run = bed.run(0);
@@ -66,19 +67,23 @@ fn preempted(bed: &mut Bed) -> (krige_core::trial::TrialRun, krige_core::trial::
     (run, metadata)
 }
 
+fn completes_at_its_second_start(bed: &Bed, run: &TrialRun, metadata: &Metadata) {
+    wait_for("the second start", || {
+        assert_eq!(bed.poll(run, metadata), RunStatus::Running);
+        exists(metadata, "krige/began.1")
+    });
+    go(bed);
+    assert_eq!(bed.end(run, metadata), RunStatus::Completed);
+    assert_eq!(file(metadata, "runs"), "ran\nran\n");
+}
+
 #[test]
 fn a_job_that_makes_room_is_started_again_and_what_it_did_on_sigterm_is_no_result() {
     for on_sigterm in ["", "trap 'exit 1' TERM; "] {
         with_the_node(|stack| {
             let mut bed = Bed::on(stack, &format!("{on_sigterm}{WAITS}"));
             let (run, metadata) = preempted(&mut bed);
-            wait_for("the second start", || {
-                assert_eq!(bed.poll(&run, &metadata), RunStatus::Running);
-                exists(&metadata, "krige/began.1")
-            });
-            go(&bed);
-            assert_eq!(bed.end(&run, &metadata), RunStatus::Completed);
-            assert_eq!(file(&metadata, "runs"), "ran\nran\n");
+            completes_at_its_second_start(&bed, &run, &metadata);
         });
     }
 }
@@ -114,13 +119,7 @@ fn a_job_that_an_operator_requeues_holds_and_releases_goes_on() {
         (looks > 80).then_some(())
     });
     bed.slurm("scontrol", &["release", job]);
-    wait_for("the second start", || {
-        assert_eq!(bed.poll(&run, &metadata), RunStatus::Running);
-        exists(&metadata, "krige/began.1")
-    });
-    go(&bed);
-    assert_eq!(bed.end(&run, &metadata), RunStatus::Completed);
-    assert_eq!(file(&metadata, "runs"), "ran\nran\n");
+    completes_at_its_second_start(&bed, &run, &metadata);
 }
 
 #[test]
