@@ -22,6 +22,8 @@ pub(super) struct Evidence {
     pub(super) warned: bool,
     /// Why it was to be stopped, if it was.
     pub(super) stopped: Option<String>,
+    /// Whether it was this runner that stopped it, because Slurm could not start it.
+    pub(super) given_up: bool,
     /// Whether something holds the run's lock.
     pub(super) alive: bool,
     /// What the job's log ends with.
@@ -106,6 +108,14 @@ impl Evidence {
         }
     }
 
+    /// What a run comes to that was stopped: who is killed while giving it up has not said so.
+    fn of_stopped(&self, reason: &str) -> End {
+        if self.given_up {
+            return End::Lost(Loss::LaunchFailure, reason.to_owned());
+        }
+        failed(format!("stopped: {reason}"))
+    }
+
     /// What a run comes to whose job Slurm does not know any more, if its log says more than that.
     fn of_forgotten(&self, otherwise: End) -> End {
         let loss = match self.ended_by() {
@@ -126,8 +136,8 @@ impl Evidence {
 /// The program ended, and not well: was that its own doing?
 fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
     let own = || failed(reason.to_owned());
-    if evidence.stopped.is_some() {
-        return Verdict::Ended(own());
+    if let Some(why) = &evidence.stopped {
+        return Verdict::Ended(if evidence.given_up { evidence.of_stopped(why) } else { own() });
     }
     let signalled = evidence.was_signalled();
     let Some(job) = &evidence.job else {
@@ -179,7 +189,7 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
 fn of_unended(evidence: &Evidence) -> Verdict {
     let Some(job) = &evidence.job else {
         let end = match &evidence.stopped {
-            Some(reason) => failed(format!("stopped: {reason}")),
+            Some(reason) => evidence.of_stopped(reason),
             None => {
                 let what =
                     "Slurm does not know the job any more, and the run has not left how it ended";
@@ -194,7 +204,7 @@ fn of_unended(evidence: &Evidence) -> Verdict {
         };
     };
     if let Some(reason) = &evidence.stopped {
-        let end = failed(format!("stopped: {reason}"));
+        let end = evidence.of_stopped(reason);
         return match job.state {
             JobState::Waits => Verdict::CancelNow(end),
             state if state.is_over() => Verdict::Ended(end),

@@ -13,6 +13,9 @@ use crate::queue::{Job, Queue, SACCT, SQUEUE};
 use crate::retry::{Retries, lost};
 use crate::slurm::SlurmError;
 
+/// What is left in a run's folder before the run is stopped that Slurm cannot start: it is lost, and not what somebody stopped.
+const GIVEN_UP: &str = "given-up";
+
 /// How much of a job's log is told, in bytes.
 const TOLD: u64 = 600;
 
@@ -189,6 +192,7 @@ impl SlurmRunner {
             signalled: folder.own("signalled").exists(),
             warned: self.resources.warn(),
             stopped: folder.stopped()?,
+            given_up: folder.own(GIVEN_UP).exists(),
             alive: folder.is_locked()?,
             log: folder.tail("krige/slurm.log", TOLD)?,
             job,
@@ -217,6 +221,9 @@ impl SlurmRunner {
                     return Ok(RunStatus::Running);
                 }
                 let status = self.status(run.run, end);
+                if matches!(status, RunStatus::Lost { .. }) {
+                    notes::write(&run.folder, GIVEN_UP, "")?;
+                }
                 if let RunStatus::Failed { reason } | RunStatus::Lost { reason } = &status {
                     run.folder.request_stop(reason)?;
                 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use krige_runner::program::RunFolder;
 use krige_runner::{Found, IRunner, RunStatus, RunnerError};
 use krige_slurm::Resources;
 
@@ -136,6 +137,21 @@ fn a_run_that_waits_is_stopped_and_never_starts() {
     let reason = failure(bed.end(&run, &metadata));
     assert!(reason.starts_with("stopped: not promising"), "{reason}");
     assert!(bed.state(&metadata).starts_with("CANCELLED"));
+}
+
+/// A job that Slurm cannot start is stopped before it is said to be lost; who is killed in between has said nothing yet.
+#[test]
+fn a_run_that_was_being_given_up_is_lost_and_its_job_cancelled() {
+    let mut bed = Bed::shared("touch ran");
+    bed.runner.resources.options = vec!["--begin=now+1hour".into()];
+    let run = bed.run(0);
+    let metadata = bed.launch(&run);
+    let folder = RunFolder::of(&metadata).expect("it has a folder");
+    fs::write(folder.own("given-up"), "").expect("written");
+    folder.request_stop("Slurm cannot start it").expect("written");
+    assert_eq!(loss(bed.end(&run, &metadata)), "Slurm cannot start it");
+    assert!(bed.state(&metadata).starts_with("CANCELLED"), "{}", bed.state(&metadata));
+    assert_eq!(loss(bed.end(&run, &metadata)), "Slurm cannot start it");
 }
 
 /// `PartitionTimeLimit`: the partition has at most a day.

@@ -166,6 +166,21 @@ fn what_was_to_be_stopped_says_so() {
 }
 
 #[test]
+fn what_was_being_given_up_is_lost_whoever_looks_next() {
+    let given_up = |evidence: Evidence| {
+        let stopped = Some("Slurm cannot start it".into());
+        outcome(&Evidence { stopped, given_up: true, ..evidence })
+    };
+    let held = given_up(begun("PENDING", "launch failed requeued held"));
+    assert_eq!(held, "cancel, LaunchFailure");
+    assert_eq!(given_up(begun("CANCELLED", "None")), "LaunchFailure");
+    assert_eq!(given_up(with_end(143, "CANCELLED")), "LaunchFailure");
+    let forgotten = Evidence { job: None, ..begun("FAILED", "") };
+    assert_eq!(given_up(forgotten), "Vanished, LaunchFailure");
+    assert_eq!(given_up(begun("RUNNING", "None")), "running");
+}
+
+#[test]
 fn a_reason_says_what_slurm_and_the_log_say() {
     let evidence = Evidence {
         log: "no such module".into(),
