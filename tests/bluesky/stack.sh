@@ -172,8 +172,8 @@ start_docproxy() {
 start_tiled() {
   mkdir -p "$DATA/arrays"
   sed "s#@DATA@#$DATA#g" "$HERE/config/tiled.yml.in" >"$STACK_DIR/tiled.yml"
-  launch tiled env TILED_SINGLE_USER_API_KEY="$STACK_TILED_KEY" NO_COLOR=1 "$STACK_VENV/bin/tiled" serve config \
-    "$STACK_DIR/tiled.yml" --host 127.0.0.1 --port "$STACK_PORT_TILED"
+  launch tiled env TILED_SINGLE_USER_API_KEY="$STACK_TILED_KEY" NO_COLOR=1 "$STACK_VENV/bin/python" "$HERE/tiled_server.py" \
+    serve config "$STACK_DIR/tiled.yml" --host 127.0.0.1 --port "$STACK_PORT_TILED"
 }
 start_manager() {
   # The startup directory is copied because the manager writes existing_plans_and_devices.yaml into it.

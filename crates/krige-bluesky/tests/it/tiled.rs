@@ -411,6 +411,24 @@ fn a_server_that_hangs_costs_the_time_out_and_one_that_is_gone_nothing() {
 }
 
 #[test]
+fn many_are_answered_at_once() {
+    let stack = BlueskyStack::shared();
+    let key = acquire(&stack, "default_acquire", &POINTS_OF_THREE, &["himmel_det"]);
+    let uid = &runs(&client(&stack), &key, 1)[0];
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let tiled = client(&stack);
+                for _ in 0..20 {
+                    let read = tiled.stream_array(uid, "primary", "himmel_det");
+                    assert_eq!(read.expect("a column").data, VALUES_OF_THREE);
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_metric_reads_its_trials_value() {
     let stack = BlueskyStack::shared();
     let key =
