@@ -3,7 +3,8 @@
 #
 #   stack.sh start  [--dir DIR] [--auto-ports] [--services "a b c"] [--open-env]
 #   stack.sh stop   [--dir DIR] [--purge]         stop by recorded PID; --purge deletes DIR
-#   stack.sh status [--dir DIR]                   one line per service; exit 0 when all run
+#   stack.sh status [--dir DIR]                   one line per service; exit 0 when all run; and what ended unasked
+#   stack.sh heal   [--dir DIR]                   start what does not run, let go on what is paused, and say so
 #   stack.sh env    [--dir DIR]                   print DIR/stack.env (shell) for `eval` / `source`
 #   stack.sh svc ACTION NAME [--dir DIR]          chaos on one service of a running stack;
 #                                                 ACTION = start|stop|kill|restart|pause|cont
@@ -21,6 +22,10 @@
 #
 # Everything binds 127.0.0.1. State, logs and PIDs live in DIR; `start` also writes DIR/stack.json
 # with every address and key, which is what a test harness should read.
+#
+# A service that ends without `stop` or `svc stop|kill|restart` is started again, as a service manager on a beamline would, but
+# no more than 3 times after each deliberate start. Its exit status and the end of its log are added to DIR/logs/ended.log;
+# `run` says the same at once on standard error.
 #
 # Settings are environment variables (value given = default):
 #   STACK_DIR=$TMPDIR/bluesky-stack     STACK_TIMEOUT=180 (seconds for `start`)
@@ -66,46 +71,132 @@ RUN=$STACK_DIR/run LOGS=$STACK_DIR/logs DATA=$STACK_DIR/data
 has() { [[ " $SERVICES " == *" $1 "* ]]; }
 
 # ---------------------------------------------------------------- processes
-# A PID file holds "PID STARTTIME" so that a recycled PID is never signalled. Each service leads its
-# own process group (setsid), so signalling -PID also reaches the RE worker and uvicorn children.
+# Each service leads its own session and process group (setsid), so that a signal to -PID also reaches the RE worker and
+# uvicorn's children. A PID file holds "PID STARTTIME" so that a recycled PID is never signalled; "PID STARTTIME asked" means
+# that the end of the service is wanted. It is written under the lock of its service, and read without.
 starttime() { awk '{sub(/^.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null; }
 pid_of() { # print the PID of a service if that very process is still alive
   local pid st
-  read -r pid st 2>/dev/null <"$RUN/$1.pid" || return 1
+  read -r pid st _ 2>/dev/null <"$RUN/$1.pid" || return 1
   [[ -n $st && $(starttime "$pid") == "$st" ]] && [[ $(awk '{sub(/^.*\) /,""); print $1}' "/proc/$pid/stat") != Z ]] && echo "$pid"
 }
-# shellcheck disable=SC2009
-group_alive() { # any member of the session that is not a zombie (PID 1 of a container may not reap)
-  ps -o stat= -s "$1" 2>/dev/null | grep -qv '^ *Z'
+members() { # print the PIDs of a session, but for zombies (PID 1 of a container may not reap)
+  ps -o pid=,stat= -s "$1" 2>/dev/null | awk '$2 !~ /^Z/ { print $1 }'
 }
-launch() { # launch NAME COMMAND...
+is_session_of() { # is_session_of NAME PID STARTTIME: the session PID is still that of the service
+  local now member
+  now=$(starttime "$2")
+  if [[ -n $now ]]; then
+    [[ $now == "$3" ]]
+    return
+  fi
+  # The leader may be gone while members survive (e.g. after its process was killed); they have a variable of the service.
+  for member in $(members "$2"); do
+    grep -qszxF "STACK_SERVICE=$RUN/$1" "/proc/$member/environ" && return
+  done
+  return 1
+}
+signal() { # signal NAME SIGNAL PID STARTTIME: to all of a service, and to nobody else
+  is_session_of "$1" "$3" "$4" && kill "-$2" -- "-$3" 2>/dev/null
+}
+signal_running() { # signal_running NAME SIGNAL
+  local pid st
+  pid_of "$1" >/dev/null && read -r pid st _ <"$RUN/$1.pid" && signal "$1" "$2" "$pid" "$st"
+}
+
+launch() { # launch NAME COMMAND...: start a service and its keeper, unless it runs
+  local _
+  # One that has just died is told of and started again by the keeper that it has, if that lives.
+  for _ in {1..20}; do
+    pid_of "$1" >/dev/null && return 0
+    [[ -e $RUN/$1.pid ]] || break
+    sleep 0.1
+  done
+  read -r _ < <(keep "$@") # its first word is that there is a PID file
+}
+begin() { # begin NAME COMMAND...: start a service as a child of this shell
   local name=$1; shift
-  pid_of "$name" >/dev/null && return 0
   rm -f "$RUN/$name.ready"
   [[ -f $LOGS/$name.log ]] && mv "$LOGS/$name.log" "$LOGS/$name.log.1"
   echo "### $(date +%FT%T) $*" >>"$LOGS/$name.log"
-  setsid "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
-  echo "$! $(starttime $!)" >"$RUN/$name.pid"
+  (trap - HUP TERM; exec setsid env STACK_SERVICE="$RUN/$name" PYTHONFAULTHANDLER=1 "$@") \
+    >>"$LOGS/$name.log" 2>&1 </dev/null 9>&- &
+  # Only then do signals to its group reach it.
+  while [[ $(ps -o sid= -p $!) -ne $! ]] && kill -0 $! 2>/dev/null; do sleep 0.01; done
+  record "$name" "$! $(starttime $!)"
 }
-terminate() { # terminate NAME...: TERM to all groups at once, up to 8 s of grace, then KILL
-  local name pid groups=() left
-  for name in "$@"; do
-    pid=$(cut -d' ' -f1 "$RUN/$name.pid" 2>/dev/null)
-    # The leader may be gone while members of its group survive (e.g. after its process was killed).
-    if [[ -n $pid ]] && { pid_of "$name" >/dev/null || { [[ ! -e /proc/$pid ]] && group_alive "$pid"; }; }; then
-      groups+=("$pid")
-      kill -CONT -- "-$pid" 2>/dev/null # a paused service could not act on TERM
-      kill -TERM -- "-$pid" 2>/dev/null
+keep() { # keep NAME COMMAND...: the parent of a service, which starts it again when it ends unasked, but not for ever
+  local name=$1 pid st status again=0
+  trap '' HUP INT TERM
+  trap - EXIT
+  exec </dev/null 2>>"$LOGS/ended.log" 9>"$RUN/$name.lock"
+  flock 9
+  if pid_of "$name" >/dev/null; then # another was faster
+    echo running
+    return
+  fi
+  begin "$@"
+  echo started
+  exec >/dev/null
+  while read -r pid st <"$RUN/$name.pid"; do
+    flock -u 9
+    wait "$pid" 2>/dev/null
+    status=$?
+    is_recorded "$name" "$pid $st" || return
+    flock 9
+    is_recorded "$name" "$pid $st" || return
+    ended_unasked "$name" "$pid" "$status" $((again++))
+    signal "$name" KILL "$pid" "$st" # what it left would be in the way
+    if ((again > 3)); then
+      rm -f "$RUN/$name.pid"
+      return
     fi
+    begin "$@"
   done
-  for _ in $(seq 80); do
-    left=()
-    for pid in "${groups[@]}"; do group_alive "$pid" && left+=("$pid"); done
-    ((${#left[@]})) || break
+}
+record() { echo "$2" >"$RUN/$1.pid.new" && mv "$RUN/$1.pid.new" "$RUN/$1.pid"; } # nobody reads a half
+is_recorded() { [[ $(cat "$RUN/$1.pid" 2>/dev/null) == "$2" ]]; }
+ended_unasked() { # ended_unasked NAME PID STATUS AGAIN: tell of it, in one piece
+  local how="with exit status $3" fate="it is started again" signal
+  (($3 > 128)) && signal=$(kill -l "$3" 2>/dev/null) && how="by SIG$signal"
+  (($4 < 3)) || fate="it was started again $4 times and is not any more"
+  printf '%s\n' "stack.sh: $1 (pid $2 of $STACK_DIR) ended $how, and nobody asked for that; $fate. Its log ends:
+$(tail -n 100 "$LOGS/$1.log" | sed '/^### /d; s/^/  | /')" >>"$LOGS/ended.log"
+}
+asked() { # asked NAME: note that its end is wanted; print its PID and STARTTIME if there is something of it
+  local pid st
+  [[ -f $RUN/$1.pid ]] || return
+  exec 9>"$RUN/$1.lock"
+  flock 9
+  read -r pid st _ 2>/dev/null <"$RUN/$1.pid" || return
+  record "$1" "$pid $st asked"
+  is_session_of "$1" "$pid" "$st" && echo "$pid $st"
+}
+gone() { # gone TENTHS NAME...: wait so long at most for the end of services in `sessions`; `left` are those that did not
+  local n tenths=$1; shift
+  left=("$@")
+  while ((${#left[@]} && tenths-- > 0)); do
     sleep 0.1
+    left=()
+    for n in "$@"; do [[ -n $(members "${sessions[$n]% *}") ]] && left+=("$n"); done
   done
-  for pid in "${left[@]:-}"; do [[ -n $pid ]] && kill -KILL -- "-$pid" 2>/dev/null; done
-  for name in "$@"; do rm -f "$RUN/$name.pid" "$RUN/$name.ready"; done
+}
+terminate() { # terminate SIGNAL NAME...: the signal to all of them at once, up to 8 s of grace, then KILL
+  local signal=$1 name pid st left; shift
+  local -A sessions=()
+  for name in "$@"; do
+    read -r pid st < <(asked "$name") || continue
+    sessions[$name]="$pid $st"
+    [[ $signal == KILL ]] || signal "$name" CONT "$pid" "$st" # a paused service could not act on TERM
+    signal "$name" "$signal" "$pid" "$st"
+  done
+  gone 80 "${!sessions[@]}"
+  for name in "${left[@]}"; do
+    read -r pid st <<<"${sessions[$name]}"
+    signal "$name" KILL "$pid" "$st"
+  done
+  gone 20 "${left[@]}"
+  for name in "$@"; do rm -f "$RUN/$name".{pid,ready,answered}; done
 }
 
 # ---------------------------------------------------------------- settings
@@ -133,7 +224,7 @@ resolve_settings() {
 save_settings() {
   local v
   (umask 077
-   for v in STACK_DIR STACK_VENV STACK_TIMEOUT SERVICES STACK_PORT_{REDIS,CONTROL,INFO,HTTP,DOC_IN,DOC_OUT,DOC_JSON,TILED} \
+   for v in STACK_DIR STACK_VENV STACK_TIMEOUT SERVICES OPEN_ENV STACK_PORT_{REDIS,CONTROL,INFO,HTTP,DOC_IN,DOC_OUT,DOC_JSON,TILED} \
      STACK_TILED_KEY STACK_HTTP_KEY STACK_CURVE STACK_CURVE_PUBLIC STACK_CURVE_PRIVATE STACK_ENCODING STACK_SERIALIZER \
      STACK_PREFIX STACK_BATCH STACK_BRIDGE_DELAY STACK_MOTOR_DELAY STACK_NOISE STACK_LOCK_KEY; do
      printf '%s=%q\n' "$v" "${!v}"
@@ -226,7 +317,8 @@ wait_for() { # wait_for NAME...
     [[ $n == manager ]] && checks+=("abort=$LOGS/manager.log:Exiting RE Manager with exception")
   done
   REM_PUBLIC_KEY=$STACK_CURVE_PUBLIC REM_ENCODING=$STACK_ENCODING \
-    "$STACK_VENV/bin/python" "$HERE/tools/waitfor.py" "$STACK_TIMEOUT" "${checks[@]}"
+    "$STACK_VENV/bin/python" "$HERE/tools/waitfor.py" "$STACK_TIMEOUT" "${checks[@]}" || return
+  for n in "$@"; do pid_of "$n" >"$RUN/$n.answered"; done
 }
 port_of() {
   case $1 in
@@ -238,11 +330,19 @@ port_of() {
 require_service() { [[ " $ALL_SERVICES " == *" $1 "* ]] || die "unknown service '$1' (one of: $ALL_SERVICES)"; }
 
 # ---------------------------------------------------------------- actions
+REPORTER=''
+start_reporter() { # what keepers write is said on standard error, which they do not hold open
+  : >"$LOGS/ended.log"
+  tail -qF --pid=$$ "$LOGS/ended.log" >&2 2>/dev/null &
+  REPORTER=$!
+}
+stop_reporter() { [[ -z $REPORTER ]] || kill "$REPORTER" 2>/dev/null; }
 do_start() {
   local n p t0=$SECONDS
   for n in $SERVICES; do require_service "$n"; done
   for n in $ALL_SERVICES; do pid_of "$n" >/dev/null && die "already running in $STACK_DIR ($n); stop it first"; done
   mkdir -p "$RUN" "$LOGS" "$DATA"
+  start_reporter
   resolve_settings
   for n in $SERVICES; do
     for p in $(port_of "$n"); do
@@ -257,19 +357,38 @@ do_start() {
   for n in $SERVICES; do [[ $n == redis ]] || "start_$n"; done
   # shellcheck disable=SC2086
   if ! wait_for $SERVICES; then
-    for n in $SERVICES; do
-      pid_of "$n" >/dev/null || { echo "--- $n died:" >&2; tail -n 15 "$LOGS/$n.log" >&2; }
-    done
     do_stop
     die "start failed; logs are in $LOGS"
   fi
-  if ((OPEN_ENV)); then
-    "$STACK_VENV/bin/python" "$HERE/tools/rem.py" --stack "$STACK_DIR/stack.json" open-env || { do_stop; die "environment did not open"; }
-  fi
+  open_env || { do_stop; die "environment did not open"; }
   echo "stack is up in $((SECONDS - t0)) s; addresses: $STACK_DIR/stack.json"
 }
+open_env() {
+  ((!OPEN_ENV)) || "$STACK_VENV/bin/python" "$HERE/tools/rem.py" --stack "$STACK_DIR/stack.json" open-env
+}
 # shellcheck disable=SC2086
-do_stop() { terminate $ALL_SERVICES; }
+do_stop() { terminate TERM $ALL_SERVICES; }
+do_heal() {
+  local n pid late=()
+  for n in $SERVICES; do
+    if ! pid=$(pid_of "$n"); then
+      echo "stack.sh: $n of $STACK_DIR did not run; it is started" >&2
+      "start_$n"
+      [[ $n != redis ]] || wait_for redis || return # the manager exits without it
+      late+=("$n")
+    elif [[ $(ps -o state= -s "$pid") == *T* ]]; then
+      echo "stack.sh: $n of $STACK_DIR was paused; it goes on" >&2
+      signal_running "$n" CONT
+      late+=("$n")
+    elif ! is_answered "$n" "$pid"; then # its keeper has just started it
+      late+=("$n")
+    fi
+  done
+  ((${#late[@]})) || return 0
+  wait_for "${late[@]}" || return
+  [[ " ${late[*]} " != *" manager "* ]] || open_env
+}
+is_answered() { [[ $(cat "$RUN/$1.answered" 2>/dev/null) == "$2" ]]; }
 do_status() {
   local n pid rc=0
   for n in $SERVICES; do
@@ -279,6 +398,7 @@ do_status() {
       printf '%-9s stopped\n' "$n"; rc=1
     fi
   done
+  sed -n 's/^stack.sh: \(.*\)\. Its log ends:$/\1/p' "$LOGS/ended.log"
   return $rc
 }
 
@@ -302,7 +422,7 @@ do_run() {
   command -v redis-server >/dev/null || die "no redis-server (Debian: apt-get install --no-install-recommends redis-server)"
   do_venv
   trap 'exit 130' INT TERM
-  trap 'do_stop; purge' EXIT
+  trap 'do_stop; stop_reporter; purge' EXIT
   do_start
   while read -r _; do :; done
 }
@@ -310,23 +430,24 @@ do_run() {
 case $ACTION in
   venv) do_venv ;;
   run) do_run ;;
-  start) do_start ;;
+  start) do_start; stop_reporter ;;
   stop)
     [[ -d $RUN ]] && do_stop
     purge
     echo "stopped" ;;
   status) load_settings; do_status ;;
+  heal) load_settings; do_heal ;;
   env) load_settings; cat "$STACK_DIR/stack.env" ;;
   svc)
     load_settings; require_service "$SVC_NAME"
     case $SVC_ACTION in
       start) "start_$SVC_NAME"; wait_for "$SVC_NAME" ;;
-      stop) terminate "$SVC_NAME" ;;
-      kill) pid=$(pid_of "$SVC_NAME") && kill -KILL -- "-$pid"; sleep 0.2; rm -f "$RUN/$SVC_NAME".{pid,ready} ;;
-      restart) terminate "$SVC_NAME"; "start_$SVC_NAME"; wait_for "$SVC_NAME" ;;
-      pause) pid=$(pid_of "$SVC_NAME") && kill -STOP -- "-$pid" ;;
-      cont) pid=$(pid_of "$SVC_NAME") && kill -CONT -- "-$pid" ;;
+      stop) terminate TERM "$SVC_NAME" ;;
+      kill) terminate KILL "$SVC_NAME" ;;
+      restart) terminate TERM "$SVC_NAME"; "start_$SVC_NAME"; wait_for "$SVC_NAME" ;;
+      pause) signal_running "$SVC_NAME" STOP ;;
+      cont) signal_running "$SVC_NAME" CONT ;;
       *) die "unknown svc action '$SVC_ACTION'" ;;
     esac ;;
-  *) sed -n '2,45p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  *) sed -n '2,43p' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -34,7 +34,8 @@ pub struct BlueskyAddresses {
 /// A running stack: Redis, document proxy, RE Manager with its environment open, HTTP server, Tiled, bridge.
 ///
 /// `tests/bluesky/stack.sh` starts it, on free ports and in a temporary folder, and stops it when this value is dropped
-/// or the process ends, however it ends. The first use on a machine installs the Python packages in `target/`, unless
+/// or the process ends, however it ends. A service that ends without [`Self::service`] is told of on standard error, with its
+/// exit status and the end of its log, and is started again, a few times. The first use on a machine installs the Python packages in `target/`, unless
 /// `STACK_VENV` names a folder that has them.
 #[derive(Debug)]
 pub struct BlueskyStack {
@@ -82,17 +83,20 @@ impl BlueskyStack {
     }
 
     /// The whole stack under its default settings, one for all tests of a process; each has it for itself while it
-    /// holds the guard, and leaves it as it found it.
+    /// holds the guard, with all its services running, and leaves it as it found it.
     ///
     /// # Panics
     /// If it does not start.
     pub fn shared() -> MutexGuard<'static, Self> {
         static SHARED: OnceLock<Mutex<BlueskyStack>> = OnceLock::new();
-        // A test that failed in the middle is no reason for others to fail.
-        SHARED
+        // A test that failed in the middle is no reason for others to fail: not for a lock that it poisoned, nor for a
+        // service that it stopped.
+        let stack = SHARED
             .get_or_init(|| Mutex::new(Self::start(None, &[])))
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner);
+        stack.run(&["heal"]);
+        stack
     }
 
     /// Where it listens.
@@ -111,13 +115,18 @@ impl BlueskyStack {
     /// # Panics
     /// If `stack.sh` cannot do it.
     pub fn service(&self, action: &str, name: &str) {
+        self.run(&["svc", action, name]);
+    }
+
+    fn run(&self, action: &[&str]) {
         let status = Self::script()
-            .args(["svc", action, name, "--dir"])
+            .args(action)
+            .arg("--dir")
             .arg(&self.folder)
             .stdout(Stdio::null())
             .status()
             .expect("bash starts");
-        assert!(status.success(), "stack.sh svc {action} {name}: {status}");
+        assert!(status.success(), "stack.sh {}: {status}", action.join(" "));
     }
 
     fn script() -> Command {

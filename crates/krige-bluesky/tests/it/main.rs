@@ -9,6 +9,7 @@ mod failures_manager;
 mod keys;
 mod manager;
 mod sharing;
+mod stack;
 mod tiled;
 mod witness;
 mod zmtp;
