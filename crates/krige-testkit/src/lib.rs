@@ -39,6 +39,7 @@ mod journal;
 mod random;
 mod script;
 mod scripted;
+mod services;
 mod several;
 mod slurm;
 
