@@ -157,11 +157,12 @@ keep() { # keep NAME COMMAND...: the parent of a service, which starts it again 
 record() { echo "$2" >"$RUN/$1.pid.new" && mv "$RUN/$1.pid.new" "$RUN/$1.pid"; } # nobody reads a half
 is_recorded() { [[ $(cat "$RUN/$1.pid" 2>/dev/null) == "$2" ]]; }
 ended_unasked() { # ended_unasked NAME PID STATUS AGAIN: tell of it, in one piece
-  local how="with exit status $3" fate="it is started again" signal
+  local how="with exit status $3" fate="it is started again" signal log
   (($3 > 128)) && signal=$(kill -l "$3" 2>/dev/null) && how="by SIG$signal"
   (($4 < 3)) || fate="it was started again $4 times and is not any more"
+  log=$(tail -n 100 "$LOGS/$1.log" | sed '/^### /d; s/^/  | /')
   printf '%s\n' "stack.sh: $1 (pid $2 of $STACK_DIR) ended $how, and nobody asked for that; $fate. Its log ends:
-$(tail -n 100 "$LOGS/$1.log" | sed '/^### /d; s/^/  | /')" >>"$LOGS/ended.log"
+${log:-  | (it is empty)}" >>"$LOGS/ended.log"
 }
 asked() { # asked NAME: note that its end is wanted; print its PID and STARTTIME if there is something of it
   local pid st
@@ -293,8 +294,9 @@ start_http() { # QSERVER_ZMQ_PUBLIC_KEY must be absent, not empty, when encrypti
 start_bridge() {
   local tiled=''
   has tiled && tiled="http://127.0.0.1:$STACK_PORT_TILED"
-  launch bridge "$STACK_VENV/bin/python" "$HERE/bridge.py" --sub "tcp://127.0.0.1:$STACK_PORT_DOC_OUT" \
-    --serializer "$STACK_SERIALIZER" --tiled "$tiled" --api-key "$STACK_TILED_KEY" \
+  # As it is, a TiledWriter gives a run up after some 20 s without Tiled, which takes longer to start on a busy machine.
+  launch bridge env TILED_RETRY_ATTEMPTS=100 TILED_RETRY_TIMEOUT=170 "$STACK_VENV/bin/python" "$HERE/bridge.py" \
+    --sub "tcp://127.0.0.1:$STACK_PORT_DOC_OUT" --serializer "$STACK_SERIALIZER" --tiled "$tiled" --api-key "$STACK_TILED_KEY" \
     --json-pub "tcp://127.0.0.1:$STACK_PORT_DOC_JSON" --delay "$STACK_BRIDGE_DELAY" \
     ${STACK_BATCH:+--batch "$STACK_BATCH"} --backup "$DATA/backup" --ready-file "$RUN/bridge.ready"
 }

@@ -16,6 +16,7 @@ use krige_testkit::BlueskyStack;
 use serde_json::json;
 
 use self::everything::everything;
+use crate::bounded::PATIENCE;
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
@@ -50,7 +51,7 @@ fn plan(name: &str, points: &[f64]) -> PlanItem {
 
 /// What a manager that does not answer, and one that is not there, look like.
 fn absences(stack: &BlueskyStack, connect: impl Fn() -> ReManagerBuilder, over_http: bool) {
-    let manager = connect().build().unwrap();
+    let manager = connect().timeout(PATIENCE).build().unwrap();
     let hasty = connect().timeout(Duration::from_millis(500)).build().unwrap();
     let acquire = plan("default_acquire", &[1.0]);
     assert!(idle(&manager.status().unwrap()));

@@ -23,6 +23,8 @@ fn kill(folder: &Path, service: &str) -> String {
     let group = format!("-{pid}");
     let status = Command::new("kill").args(["-KILL", "--", &group]).status().expect("kill starts");
     assert!(status.success(), "kill: {status}");
+    // Until it is dead, which takes a moment, it counts as one that runs.
+    wait_for("its end", || (!Path::new("/proc").join(&pid).exists()).then_some(()));
     pid
 }
 

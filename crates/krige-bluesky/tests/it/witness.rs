@@ -12,6 +12,7 @@ use krige_core::value::Parameterization;
 use krige_runner::{IRunner, RunStatus, RunnerError};
 use krige_testkit::{BlueskyAddresses, BlueskyStack};
 
+use crate::bounded::PATIENCE;
 use crate::keys::TILED_KEY;
 
 fn runner(addresses: &BlueskyAddresses, witness: Option<Witness>) -> QueueserverRunner {
@@ -79,20 +80,20 @@ fn tiled_tells_the_end_of_a_plan_while_the_manager_hangs() {
     let stack = BlueskyStack::start(None, &[]);
     let runner = QueueserverRunner {
         plan: "slow_acquire".into(),
-        manager: ManagerAccess {
-            timeout_seconds: 0.5,
-            ..ManagerAccess::new(&stack.addresses().control_addr)
-        },
         ..runner(stack.addresses(), Some(Witness::TiledStream))
     };
     let run = TrialRun::new("hangs", 0, 1);
     let point = Parameterization::from([("motor1", 1.0), ("motor2", 2.0)]);
     let metadata = runner.run_trial(&run, &point).expect("launched");
     let manager = ReManager::connect(&stack.addresses().control_addr).build().expect("a client");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     let executes = |status: &Status| status.worker_environment_state == WorkerState::ExecutingPlan;
     manager.wait_for(deadline, executes).expect("it runs");
     signal_manager(&stack, "STOP");
+    // Not to wait long for a manager that says nothing.
+    let control = &stack.addresses().control_addr;
+    let hasty = ManagerAccess { timeout_seconds: 0.5, ..ManagerAccess::new(control) };
+    let runner = QueueserverRunner { manager: hasty, ..runner };
     while runner.poll_trial(&run, &metadata).expect("polled") == RunStatus::Running {
         assert!(Instant::now() < deadline, "it does not end");
     }
