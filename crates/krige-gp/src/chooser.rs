@@ -37,6 +37,9 @@ const POLISH_MOVE: f64 = 1e-5;
 /// A polishing step this close to a pending point had better wait for what that one finds.
 const POLISH_APART: f64 = 1e-2;
 
+/// The best point is held back by a constraint where the log probability of feasibility is below minus this.
+const ACTIVE: f64 = 1e-12;
+
 /// Chooses points one after the other.
 pub(crate) struct Chooser<'a> {
     problem: &'a Problem<'a>,
@@ -254,8 +257,8 @@ impl<'a> Chooser<'a> {
             .map_err(|source| FitError::Singular { n, source }.into())
     }
 
-    /// Every third time and at the very end, the maximum of the posterior mean near the best point, if
-    /// it is a new point.
+    /// Every third time and at the very end, the maximum of the posterior mean near the best point, or of the
+    /// improvement where a constraint is in its way, if it is a new point.
     fn polish(&self, model: &Model, search: &Search<'_>) -> Option<Vec<f64>> {
         let n = self.problem.x.len();
         let turn = n + self.pending.len();
@@ -269,7 +272,16 @@ impl<'a> Chooser<'a> {
         }
         let greedy = constrained(Box::new(PosteriorMean { gp: &model.objective.gp }), model);
         let u = search.incumbents.first()?.clone();
-        let found = search.climb(Found { value: greedy.value(&u), u }, &greedy);
+        let mut found = search.climb(Found { value: greedy.value(&u), u }, &greedy);
+        // The sum of mean and log feasibility keeps nearly five standard deviations away from a constraint. The
+        // improvement times the probability of feasibility dares more, the less there is to be gained.
+        if model.log_feasibility().value(&found.u) < -ACTIVE {
+            let gp = &model.objective.gp;
+            let best = gp.posterior_mean(search.incumbents.first()?, None);
+            let improvement = constrained(Box::new(LogEi { gp, best }), model);
+            let value = improvement.value(&found.u);
+            found = search.climb(Found { value, ..found }, &improvement);
+        }
         let within = |other: &Vec<f64>, distance: f64| {
             other.iter().zip(&found.u).all(|(a, b)| (a - b).abs() <= distance)
         };
