@@ -90,11 +90,13 @@ fn a_kill_at_any_step_loses_nothing_and_no_plan_runs_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut random = SplitMix::new(&[5]);
     let (mut kills, mut scenes) = (0, BTreeMap::new());
+    // How long it may live, in milliseconds: on a busy machine a trial takes longer, and must get somewhere before it is killed.
+    let (mut longest, mut reached, mut in_vain) = (800, 0, 0);
     loop {
         let mut command = example(&stack, folder.path());
         let running =
             Running::start(command.args(["--trials", TRIALS]), &folder.path().join("stderr"));
-        let moment = Duration::from_millis(5 + random.below(800) as u64);
+        let moment = Duration::from_millis(5 + random.below(longest) as u64);
         let (status, _) = running.end_within(moment);
         if status.signal() != Some(9) {
             assert!(status.success(), "{status}");
@@ -104,27 +106,35 @@ fn a_kill_at_any_step_loses_nothing_and_no_plan_runs_twice() {
         assert!(kills < 200, "it never ends: {scenes:?}");
         if folder.path().join("b.db").exists() {
             // A kill may have come before there was an experiment.
-            let scene = scene(&folder.path().join("b.db"));
+            let (scene, ended) = scene(&folder.path().join("b.db"));
             *scenes.entry(scene).or_insert(0) += 1;
+            in_vain = if ended > reached { 0 } else { in_vain + 1 };
+            reached = ended;
+            if in_vain >= 10 {
+                (longest, in_vain) = (2 * longest, 0);
+            }
         }
     }
     assert!(kills >= 10, "{kills}: {scenes:?}");
     assert_complete(&stack, folder.path(), 12);
 }
 
-fn scene(database: &Path) -> &'static str {
+/// Where it was killed, and how many trials had ended.
+fn scene(database: &Path) -> (&'static str, usize) {
     let Ok(client) = krige::Client::load_from_database(database, EXPERIMENT) else {
-        return "before the experiment";
+        return ("before the experiment", 0);
     };
     sound(database, EXPERIMENT);
     let trials = &client.experiment().expect("it is loaded").trials;
-    match trials.last().map(Trial::status) {
+    let ended = trials.iter().filter(|trial| trial.status().is_terminal()).count();
+    let scene = match trials.last().map(Trial::status) {
         None => "before the first trial",
         Some(TrialStatus::Candidate) => "before a launch",
         Some(TrialStatus::Staged) => "while launching",
         Some(TrialStatus::Running) => "while running",
         Some(_) => "between trials",
-    }
+    };
+    (scene, ended)
 }
 
 #[test]

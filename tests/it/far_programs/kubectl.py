@@ -35,6 +35,8 @@ def expanded(text, variables):
 
 
 def create(manifest):
+    # Who asks may be told to end meanwhile; a server completes what it has begun.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     job = json.loads(Path(manifest).read_text())
     assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job"), job
     assert job["spec"]["backoffLimit"] == 0, job
@@ -64,6 +66,7 @@ def create(manifest):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
         )
     (folder / "group").write_text(str(process.pid))
     print(f"job.batch/{name} created")
