@@ -76,7 +76,7 @@ impl<'a> MapEstimate<'a> {
                 let mut start = self.prior_mode();
                 for l in &mut start.lengthscales {
                     // Half the prior's spread: its upper tail is flat and ends searches early.
-                    let prior = self.priors.lengthscale;
+                    let prior = self.priors.lengthscale.body;
                     *l = (prior.mode().ln() + 0.5 * prior.scale * (normal(&mut rng) + 1.0)).exp();
                 }
                 all.push(start);

@@ -153,12 +153,14 @@ impl OutcomeFit<'_> {
         }
         let infers_noise = self.measurements.noise_variance.iter().any(Option::is_none);
         let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
+        let ax = Priors::ax(d);
         if self.options.kind == ModelKind::AxDefault {
-            let best = self.noisy_candidate(&[KernelKind::Rbf], &start)?;
+            let best = self.noisy_candidate(&ax, &[KernelKind::Rbf], &start)?;
             return self.finish(best, infers_noise);
         }
         if self.options.noise == NoiseAssumption::Noisy && infers_noise {
-            let best = self.noisy_candidate(&[KernelKind::Matern52, KernelKind::Rbf], &start)?;
+            let best =
+                self.noisy_candidate(&ax, &[KernelKind::Matern52, KernelKind::Rbf], &start)?;
             return self.finish(best, true);
         }
         let best = self.clean_candidate(warm)?;
@@ -167,9 +169,10 @@ impl OutcomeFit<'_> {
         if self.options.noise != NoiseAssumption::Unknown || !infers_noise || !enough {
             return Ok(clean);
         }
-        // The same kernel for both: a smoother one would win by its smoothness, not by its noise.
-        let challenger =
-            self.finish(self.noisy_candidate(&[KernelKind::Matern52], &start)?, true)?;
+        // The same kernel and lengthscales as believed for both: otherwise one would win by these, not by its noise.
+        let priors = Priors { lengthscale: self.clean_priors().lengthscale, ..ax.clone() };
+        let challenger = self.noisy_candidate(&priors, &[KernelKind::Matern52], &start)?;
+        let challenger = self.finish(challenger, true)?;
         let Hyperparameters { noise_variance, outputscale, .. } = clean.state.hyperparameters;
         // Winsorized measurements are easy to predict, and would count in favour of noise.
         let winsorized = winsorize(y);
@@ -177,10 +180,21 @@ impl OutcomeFit<'_> {
             (0..n).filter(|&i| winsorized[i] != y[i]).map(|i| &self.measurements.x[i]).collect();
         let gain = challenger.log_score(&clipped) - clean.log_score(&clipped);
         if noise_variance > NOISE_SWITCH * outputscale || gain > NOISE_GAIN {
-            let best = self.noisy_candidate(&[KernelKind::Matern52, KernelKind::Rbf], &start)?;
+            let best =
+                self.noisy_candidate(&ax, &[KernelKind::Matern52, KernelKind::Rbf], &start)?;
             return self.finish(best, true);
         }
         Ok(clean)
+    }
+
+    /// What is believed of an outcome without noise.
+    fn clean_priors(&self) -> Priors {
+        let d = self.categorical.len();
+        match self.role {
+            Role::Objective => Priors::low_noise_objective(d),
+            // Constraints and several objectives gain nothing by it, and their fits cost more.
+            Role::Constraint { .. } => Priors::low_noise(d),
+        }
     }
 
     /// Fits with priors for clean data under every warp and keeps the one of most evidence.
@@ -188,7 +202,7 @@ impl OutcomeFit<'_> {
         &self,
         warm: Option<&OutcomeState>,
     ) -> Result<Candidate, NotPositiveDefinite> {
-        let priors = Priors::low_noise(self.categorical.len());
+        let priors = self.clean_priors();
         let y = self.measurements.y;
         let kernel = KernelKind::Matern52;
         let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
@@ -228,20 +242,20 @@ impl OutcomeFit<'_> {
         Ok(best)
     }
 
-    /// Fits with the priors of Ax, whose noise is never negligible, and keeps the best kernel.
+    /// Fits with priors whose noise is never negligible, those of Ax or like them, and keeps the best kernel.
     fn noisy_candidate(
         &self,
+        priors: &Priors,
         kernels: &[KernelKind],
         start: &[Hyperparameters],
     ) -> Result<Candidate, NotPositiveDefinite> {
-        let priors = Priors::ax(self.categorical.len());
         let y = match self.role {
             Role::Objective => winsorize(self.measurements.y),
             Role::Constraint { .. } => self.measurements.y.to_vec(),
         };
         let mut best: Option<Candidate> = None;
         for kernel in kernels {
-            let candidate = self.candidate(Warp::Identity, &y, *kernel, &priors, start, true)?;
+            let candidate = self.candidate(Warp::Identity, &y, *kernel, priors, start, true)?;
             if best.as_ref().is_none_or(|best| candidate.evidence > best.evidence) {
                 best = Some(candidate);
             }
