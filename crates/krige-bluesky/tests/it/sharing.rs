@@ -56,6 +56,14 @@ fn submitted(manager: &ReManager, agents: &[&QueueserverAgent]) -> HashMap<Strin
     times
 }
 
+/// The manager, when it knows that the last test's plan has ended, and without what that test may have left in the queue.
+fn at_rest(stack: &BlueskyStack) -> ReManager {
+    let manager = manager(stack);
+    wait_until_idle(&manager);
+    manager.queue_clear().expect("it is cleared");
+    manager
+}
+
 fn wait_until_idle(manager: &ReManager) {
     let idle = ManagerState::Idle;
     let deadline = Instant::now() + PATIENCE;
@@ -65,7 +73,7 @@ fn wait_until_idle(manager: &ReManager) {
 #[test]
 fn a_queue_with_others_items_is_not_started_and_krige_waits_behind_them() {
     let stack = BlueskyStack::shared();
-    let manager = manager(&stack);
+    let manager = at_rest(&stack);
     let theirs = foreign(&manager, Place::Back);
     let agent = agent(shared(&stack, "behind"));
     let (polled, polls) = mpsc::channel();
@@ -99,7 +107,7 @@ fn a_queue_with_others_items_is_not_started_and_krige_waits_behind_them() {
 #[test]
 fn a_plan_that_failed_leaves_no_copy_and_nothing_of_others_is_touched() {
     let stack = BlueskyStack::shared();
-    let manager = manager(&stack);
+    let manager = at_rest(&stack);
     let before = foreign(&manager, Place::Back);
     let run = agent(AgentConfig {
         acquisition_plan: "fail_mid_run".into(),
@@ -130,7 +138,7 @@ fn a_plan_that_failed_leaves_no_copy_and_nothing_of_others_is_touched() {
 #[test]
 fn two_experiments_on_one_manager_complete_though_plans_of_one_fail() {
     let stack = BlueskyStack::shared();
-    let manager = manager(&stack);
+    let manager = at_rest(&stack);
     // The device refuses half of what it is asked for.
     let refused = agent(AgentConfig {
         dofs: vec![Dof::range("bounded", -10.0, 10.0), Dof::range("motor2", -5.0, 5.0)],
@@ -180,7 +188,7 @@ impl Drop for Lock<'_> {
 #[test]
 fn what_an_operator_locked_is_waited_for() {
     let stack = BlueskyStack::shared();
-    let manager = manager(&stack);
+    let manager = at_rest(&stack);
     for sharing in [Sharing::Dedicated, Sharing::Shared] {
         let folder = tempfile::tempdir().expect("a folder");
         let database = folder.path().join("krige.db");
@@ -216,7 +224,7 @@ fn what_an_operator_locked_is_waited_for() {
 #[test]
 fn who_has_the_key_works_under_the_lock() {
     let stack = BlueskyStack::shared();
-    let manager = manager(&stack);
+    let manager = at_rest(&stack);
     let key = std::env::var(LOCK_KEY).expect("Cargo sets it: see `.cargo/config.toml`");
     for sharing in [Sharing::Dedicated, Sharing::Shared] {
         let _lock = Lock::set(&manager, &key);
@@ -234,7 +242,7 @@ fn who_has_the_key_works_under_the_lock() {
 #[test]
 fn a_lock_with_another_key_is_waited_for_like_one_without() {
     let stack = BlueskyStack::shared();
-    let manager = manager(&stack);
+    let manager = at_rest(&stack);
     let lock = Lock::set(&manager, "an operator's");
     let config = himmelblau(&stack, "another key");
     let lock_key_variable = Some(LOCK_KEY.to_owned());
