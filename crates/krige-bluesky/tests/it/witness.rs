@@ -38,7 +38,11 @@ fn runner(addresses: &BlueskyAddresses, witness: Option<Witness>) -> Queueserver
 /// Runs trials until one is known to be completed before the manager's history has it.
 fn assert_ahead_of_the_history(name: &str, witness: Witness) {
     let stack = BlueskyStack::shared();
-    let runner = runner(stack.addresses(), Some(witness));
+    // A plan that lasts: one that is over before its launch returns is known to the manager by then.
+    let runner = QueueserverRunner {
+        plan: "slow_acquire".into(),
+        ..runner(stack.addresses(), Some(witness))
+    };
     let manager = ReManager::connect(&stack.addresses().control_addr).build().expect("a client");
     let deadline = Instant::now() + Duration::from_secs(90);
     for trial in 0.. {
