@@ -25,7 +25,7 @@ pub(crate) fn notice(log: &str) -> Option<Notice> {
     })
 }
 
-/// The words of Slurm 22.05's `slurmstepd`; later versions have them, too.
+/// The words of Slurm 22.05's `slurmstepd`.
 fn of_line(line: &str) -> Option<Notice> {
     const SIGNS: [(&str, Notice); 8] = [
         ("exceeded memory limit", Notice::Memory),

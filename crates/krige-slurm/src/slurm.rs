@@ -76,8 +76,7 @@ impl From<SlurmError> for krige_runner::RunnerError {
     }
 }
 
-/// What Slurm's commands say where the controller is down, busy, taken over by its stand-in, or hangs up in the middle: all errors of
-/// Slurm's list that are of the communication. The rest is about the request.
+/// What Slurm's commands say where the controller is down, busy, taken over by its stand-in, or hangs up in the middle. The rest is about the request.
 const SILENT: [&str; 26] = [
     "Unable to contact slurm controller",
     "Unable to contact the slurm controller",

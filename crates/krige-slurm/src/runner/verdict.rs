@@ -93,6 +93,11 @@ impl Evidence {
         self.signalled || self.status == Some(143)
     }
 
+    /// Whether the program ended by a signal, whoever sent it.
+    fn was_killed(&self) -> bool {
+        self.was_signalled() || self.status.is_some_and(|status| status > 128)
+    }
+
     /// What the job's log says that Slurm ended it by; nothing, if it did not, or had it started again.
     fn ended_by(&self) -> Option<JobState> {
         match notice(&self.log)? {
@@ -123,6 +128,10 @@ impl Evidence {
                 let reason = "somebody cancelled the job".into();
                 return End::As(RunStatus::Abandoned { reason });
             }
+            // What the program made of a step of its own that was killed is its own end.
+            Some(JobState::OutOfMemory) if self.failed.is_some() && !self.was_killed() => {
+                return otherwise;
+            }
             Some(JobState::OutOfMemory) => Loss::OutOfMemory,
             Some(JobState::TimeLimit) => Loss::TimeLimit,
             Some(JobState::Preempted) => Loss::Preemption,
@@ -149,7 +158,7 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
         };
         return Verdict::Later(Symptom::Unexplained, evidence.of_forgotten(end));
     };
-    let was_killed = signalled || evidence.status.is_some_and(|status| status > 128);
+    let was_killed = evidence.was_killed();
     let by_slurm = |loss| match was_killed {
         true => Verdict::Ended(End::Lost(loss, told(job, evidence))),
         false => Verdict::Ended(own()),

@@ -204,6 +204,8 @@ fn too_much_memory_is_read_from_the_log_where_slurm_calls_it_a_failure() {
     // What the program made of a step of its own that was killed is its own end.
     let survived = Evidence { log: log.clone(), ..with_end(3, "FAILED") };
     assert_eq!(outcome(&survived), "failed: exit status 3");
+    let forgotten = Evidence { job: None, ..survived };
+    assert_eq!(outcome(&forgotten), "Unexplained, failed: exit status 3");
     let cancelled = Evidence { log, ..begun("CANCELLED", "None") };
     assert_eq!(outcome(&cancelled), "abandoned");
 }
