@@ -1,6 +1,6 @@
 //! The example `slurm` on a real Slurm; and two hundred trials there, through everything that may go wrong.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -51,7 +51,7 @@ impl Fate {
 
 /// What every trial runs: it notes its deployment, and meets its fate.
 const SCRIPT: &str = r#"
-echo "$KRIGE_KEY $SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0}" >>../deployments
+echo "$KRIGE_KEY $KRIGE_TRIAL $SLURM_JOB_ID ${SLURM_RESTART_COUNT:-0}" >>../deployments
 case $KRIGE_TRIAL in
 20 | 60 | 100 | 140 | 180) exec sleep 150 ;;
 esac
@@ -273,12 +273,17 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
     let experiment = stored(&folder.path().join("chaos.db"), EXPERIMENT);
     assert_eq!(experiment.trials.len(), TRIALS);
     // Of each run one deployment; of one that Slurm has started again, by the same job, one after the other.
-    let deployed = deployments(&work);
-    for (key, deployments) in &deployed {
-        let jobs: HashSet<&String> = deployments.iter().map(|(job, _)| job).collect();
-        let restarts: Vec<u32> = deployments.iter().map(|(_, restarts)| *restarts).collect();
-        assert_eq!(jobs.len(), 1, "{key}: {deployments:?}");
-        assert!(restarts.is_sorted_by(|a, b| a < b), "{key}: {deployments:?}");
+    let deployments = deployments(&work);
+    let mut deployed: BTreeMap<&str, Vec<&Deployment>> = BTreeMap::new();
+    let mut numbers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for deployment in &deployments {
+        deployed.entry(&deployment.key).or_default().push(deployment);
+        numbers.entry(&deployment.job).or_default().insert(deployment.trial);
+    }
+    for deployments in deployed.values() {
+        let jobs: HashSet<&String> = deployments.iter().map(|deployment| &deployment.job).collect();
+        assert_eq!(jobs.len(), 1, "{deployments:?}");
+        assert!(deployments.is_sorted_by(|a, b| a.restarts < b.restarts), "{deployments:?}");
     }
     // Slurm has one job of each name, but for those that its controller had not saved when it was killed.
     let names = stack.command("squeue").args(["-h", "-t", "all", "-o", "%j"]).output();
@@ -295,8 +300,9 @@ fn two_hundred_trials_survive_everything_and_each_is_deployed_once() {
     let elapsed = began.elapsed();
     eprintln!(
         "{TRIALS} trials in {elapsed:.0?}: the optimizer was killed {kills} times, {again} runs were lost and run again, \
-         {} jobs were forgotten by Slurm",
-        deployed.keys().filter(|key| !jobs.contains_key(&***key)).count()
+         {} jobs were forgotten by Slurm, {} numbers were given to several",
+        deployed.keys().filter(|key| !jobs.contains_key(**key)).count(),
+        numbers.values().filter(|trials| trials.len() > 1).count()
     );
     assert_eq!(met.len(), 7, "every fate was met: {met:?}");
 
@@ -334,18 +340,27 @@ fn assert_fate(trial: &Trial) {
     assert!(reason.contains(said), "trial {}, which {fate:?}: {reason}", trial.index);
 }
 
-/// Each run's deployments: the job, and how often it had been started again.
-fn deployments(work: &Path) -> BTreeMap<String, Vec<(String, u32)>> {
+/// What a run's program has noted of its start.
+#[derive(Debug)]
+struct Deployment {
+    key: String,
+    trial: usize,
+    /// The job's number.
+    job: String,
+    /// How often Slurm had started it before.
+    restarts: u32,
+}
+
+fn deployments(work: &Path) -> Vec<Deployment> {
     let log = fs::read_to_string(work.join("deployments")).expect("there were deployments");
-    let mut deployments: BTreeMap<String, Vec<(String, u32)>> = BTreeMap::new();
-    for line in log.lines() {
-        let [key, job, restarts] = line.split(' ').collect::<Vec<_>>()[..] else {
+    let deployment = |line: &str| {
+        let [key, trial, job, restarts] = line.split(' ').collect::<Vec<_>>()[..] else {
             panic!("a deployment: {line}");
         };
-        let restarts = restarts.parse().expect("a number");
-        deployments.entry(key.to_owned()).or_default().push((job.to_owned(), restarts));
-    }
-    deployments
+        let (trial, restarts) = (trial.parse().expect(line), restarts.parse().expect(line));
+        Deployment { key: key.to_owned(), trial, job: job.to_owned(), restarts }
+    };
+    log.lines().map(deployment).collect()
 }
 
 /// The commands of a shell in the guide, after the one that starts the stack.

@@ -7,6 +7,9 @@ use crate::notice::{Notice, notice};
 use crate::queue::Job;
 use crate::state::{JobState, Stuck, stuck};
 
+/// How much of a job's log is told, in bytes.
+const TOLD: usize = 600;
+
 /// What is known of a run that has no accepted end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {
@@ -98,6 +101,11 @@ impl Evidence {
         self.was_signalled() || self.status.is_some_and(|status| status > 128)
     }
 
+    /// Whether the program was killed for what another job did.
+    fn was_killed_for_another(&self) -> bool {
+        self.was_killed() && notice(&self.log) == Some(Notice::MemoryOfAnother)
+    }
+
     /// What the job's log says that Slurm ended it by; nothing, if it did not, or had it started again.
     fn ended_by(&self) -> Option<JobState> {
         match notice(&self.log)? {
@@ -109,7 +117,7 @@ impl Evidence {
             Notice::Preemption => Some(JobState::Preempted),
             Notice::NodeFailure => Some(JobState::NodeFailure),
             Notice::Cancellation => Some(JobState::Cancelled),
-            Notice::Requeue => None,
+            Notice::Requeue | Notice::MemoryOfAnother => None,
         }
     }
 
@@ -149,8 +157,9 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
         return Verdict::Ended(if evidence.given_up { evidence.of_stopped(why) } else { own() });
     }
     let signalled = evidence.was_signalled();
+    let for_another = evidence.was_killed_for_another();
     let Some(job) = &evidence.job else {
-        let end = if signalled {
+        let end = if signalled || for_another {
             let what = format!("Slurm signalled the job and does not know it any more; {reason}");
             End::Lost(Loss::NodeFailure, what)
         } else {
@@ -182,7 +191,7 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
         JobState::Preempted => by_slurm(Loss::Preemption),
         JobState::Cancelled if was_killed => Verdict::Ended(abandoned(job)),
         // A controller that was killed has forgotten why it had the job signalled: to start it again, say.
-        JobState::Failed | JobState::Completed if signalled => {
+        JobState::Failed | JobState::Completed if signalled || for_another => {
             Verdict::Ended(End::Lost(Loss::NodeFailure, told(job, evidence)))
         }
         JobState::Cancelled
@@ -285,9 +294,11 @@ fn told(job: &Job, evidence: &Evidence) -> String {
 }
 
 fn with_log(text: String, evidence: &Evidence) -> String {
-    match &*evidence.log {
+    let log = &*evidence.log;
+    let from = (log.len().saturating_sub(TOLD)..).find(|&at| log.is_char_boundary(at));
+    match from.map_or("", |from| log[from..].trim_start()) {
         "" => text,
-        log => format!("{text}; the job's log ends with: {log}"),
+        end => format!("{text}; the job's log ends with: {end}"),
     }
 }
 

@@ -16,8 +16,8 @@ use crate::slurm::SlurmError;
 /// What is left in a run's folder before the run is stopped that Slurm cannot start: it is lost, and not what somebody stopped.
 const GIVEN_UP: &str = "given-up";
 
-/// How much of a job's log is told, in bytes.
-const TOLD: u64 = 600;
+/// How much of a job's log is read, in bytes: a node repeats every few seconds that a job takes too much memory.
+const READ: u64 = 1 << 16;
 
 /// A run that has not ended well, and what its folder says of its job.
 struct Open<'a> {
@@ -194,7 +194,7 @@ impl SlurmRunner {
             stopped: folder.stopped()?,
             given_up: folder.own(GIVEN_UP).exists(),
             alive: folder.is_locked()?,
-            log: folder.tail("krige/slurm.log", TOLD)?,
+            log: folder.tail("krige/slurm.log", READ)?,
             job,
         }))
     }

@@ -151,6 +151,12 @@ pub(crate) fn kill(metadata: &Metadata) {
     signal("-KILL", &[&script, &program]);
 }
 
+/// Kills the program; the script leaves how it ended.
+pub(crate) fn kill_program(metadata: &Metadata) {
+    let (_, program) = processes(metadata);
+    signal("-KILL", &[&program]);
+}
+
 /// Kills all that belongs to a run at once, and what of Slurm starts it, as when its node loses its power.
 pub(crate) fn crash(metadata: &Metadata) {
     let (script, program) = processes(metadata);

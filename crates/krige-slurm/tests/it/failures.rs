@@ -6,7 +6,9 @@ use krige_runner::program::RunFolder;
 use krige_runner::{Found, IRunner, RunStatus, RunnerError};
 use krige_slurm::Resources;
 
-use crate::bed::{Bed, exists, failure, file, kill, loss, own_stack, terminate, wait_for};
+use crate::bed::{
+    Bed, exists, failure, file, kill, kill_program, loss, own_stack, terminate, wait_for,
+};
 
 /// Ends by itself on SIGTERM.
 const TRAPS: &str = "trap 'exit 9' TERM; touch ready; while :; do sleep 0.05; done";
@@ -55,6 +57,30 @@ fn a_job_that_takes_too_much_memory_fails_with_that_reason() {
     bed.runner.retries.out_of_memory = 2;
     let reason = loss(bed.ends(1));
     assert!(reason.contains("took more memory than it was given"), "{reason}");
+}
+
+/// A controller that lost its state gives numbers out again, and passes what a node says of one job on to the other that has its
+/// number now: here as `scontrol notify` does. What a node says of its own job it says at more length.
+#[test]
+fn a_job_that_is_killed_for_the_memory_of_another_one_is_lost() {
+    let bed = Bed::shared("touch ready; exec sleep 600");
+    for with_script in [true, false] {
+        let run = bed.run(usize::from(with_script));
+        let metadata = bed.launch(&run);
+        wait_for("the program", || exists(&metadata, "ready"));
+        let job = metadata.text("job").expect("it has a job");
+        let limit = "Exceeded job memory limit";
+        bed.slurm("scontrol", &["notify", job, limit]);
+        let log = || file(&metadata, "krige/slurm.log").contains(limit).then_some(());
+        wait_for("what is passed on", log);
+        if with_script {
+            kill(&metadata);
+        } else {
+            kill_program(&metadata);
+        }
+        let reason = loss(bed.end(&run, &metadata));
+        assert!(reason.contains("failed") && !reason.contains("more memory"), "{reason}");
+    }
 }
 
 #[test]

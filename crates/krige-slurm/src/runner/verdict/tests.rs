@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What a node says of a job of its own.
+const MEMORY: &str = "slurmstepd-n0: error: StepId=12.batch exceeded memory limit (204800 > 102400), being killed\nslurmstepd-n0: error: Exceeded job memory limit";
+
 fn job(state: &str, detail: &str) -> Option<Job> {
     let state = JobState::of(state);
     let (id, raw, name) = ("12".to_owned(), "12".to_owned(), "k".to_owned());
@@ -196,7 +199,7 @@ fn a_reason_says_what_slurm_and_the_log_say() {
 
 #[test]
 fn too_much_memory_is_read_from_the_log_where_slurm_calls_it_a_failure() {
-    let log = "slurmstepd-n0: error: Exceeded job memory limit".to_owned();
+    let log = MEMORY.to_owned();
     let killed = Evidence { log: log.clone(), ..begun("FAILED", "JobLaunchFailure") };
     assert_eq!(outcome(&killed), "OutOfMemory");
     let killed = Evidence { log: log.clone(), ..with_end(137, "FAILED") };
@@ -208,6 +211,30 @@ fn too_much_memory_is_read_from_the_log_where_slurm_calls_it_a_failure() {
     assert_eq!(outcome(&forgotten), "Unexplained, failed: exit status 3");
     let cancelled = Evidence { log, ..begun("CANCELLED", "None") };
     assert_eq!(outcome(&cancelled), "abandoned");
+}
+
+#[test]
+fn what_the_controller_alone_says_of_memory_may_be_meant_for_another_job() {
+    let log = "slurmstepd-n1: error: *** JOB 12 ON n1 CANCELLED AT noon ***\nslurmstepd-n1: error: Exceeded job memory limit";
+    let of = |evidence: Evidence| outcome(&Evidence { log: log.to_owned(), ..evidence });
+    assert_eq!(of(begun("FAILED", "JobLaunchFailure")), "NoResult, NodeFailure");
+    assert_eq!(of(with_end(137, "FAILED")), "NodeFailure");
+    assert_eq!(of(with_end(3, "FAILED")), "failed: exit status 3");
+    let forgotten = |evidence: Evidence| of(Evidence { job: None, ..evidence });
+    assert_eq!(forgotten(begun("FAILED", "")), "Vanished, NodeFailure");
+    assert_eq!(forgotten(with_end(137, "FAILED")), "Unexplained, NodeFailure");
+    assert_eq!(forgotten(with_end(3, "FAILED")), "Unexplained, failed: exit status 3");
+}
+
+#[test]
+fn of_a_long_log_the_end_is_told() {
+    let log = format!("{}{}", "ä".repeat(400), "z".repeat(TOLD - 1));
+    let Verdict::Later(_, End::Lost(_, reason)) =
+        verdict(&Evidence { log, ..begun("FAILED", "None") })
+    else {
+        panic!("it is lost")
+    };
+    assert!(reason.ends_with(&format!("ends with: {}", "z".repeat(TOLD - 1))), "{reason}");
 }
 
 #[test]
@@ -243,7 +270,7 @@ fn why_a_job_was_ended_that_slurm_calls_failed_or_has_forgotten_is_read_from_its
         let forgotten = Evidence { job: None, ..with_end(3, "FAILED") };
         assert_eq!(of(forgotten), "Unexplained, failed: exit status 3", "{why}");
     }
-    let log = "slurmstepd: error: Exceeded job memory limit".to_owned();
+    let log = MEMORY.to_owned();
     let forgotten = Evidence { job: None, log, ..with_end(137, "FAILED") };
     assert_eq!(outcome(&forgotten), "Unexplained, OutOfMemory");
 }
