@@ -33,6 +33,8 @@ pub(super) struct Evidence {
     pub(super) log: String,
     /// What Slurm says of the job; nothing where it does not know it.
     pub(super) job: Option<Job>,
+    /// Whether it knows another one by the job's number: what it does to that one may reach this one, and its log.
+    pub(super) renumbered: bool,
 }
 
 /// Why a run may be worth another.
@@ -101,9 +103,14 @@ impl Evidence {
         self.was_signalled() || self.status.is_some_and(|status| status > 128)
     }
 
-    /// Whether the program was killed for what another job did.
+    /// Whether the program was killed for what another job did, or for what somebody did to that one.
     fn was_killed_for_another(&self) -> bool {
-        self.was_killed() && notice(&self.log) == Some(Notice::MemoryOfAnother)
+        self.was_killed()
+            && match notice(&self.log) {
+                Some(Notice::MemoryOfAnother) => true,
+                Some(Notice::Memory) | None => false,
+                Some(_) => self.renumbered,
+            }
     }
 
     /// What the job's log says that Slurm ended it by; nothing, if it did not, or had it started again.
@@ -132,6 +139,7 @@ impl Evidence {
     /// What a run comes to whose job Slurm does not know any more, if its log says more than that.
     fn of_forgotten(&self, otherwise: End) -> End {
         let loss = match self.ended_by() {
+            Some(state) if self.renumbered && state != JobState::OutOfMemory => return otherwise,
             Some(JobState::Cancelled) => {
                 let reason = "somebody cancelled the job".into();
                 return End::As(RunStatus::Abandoned { reason });
@@ -146,7 +154,16 @@ impl Evidence {
             Some(JobState::NodeFailure) => Loss::NodeFailure,
             _ => return otherwise,
         };
-        End::Lost(loss, with_log("Slurm does not know the job any more".into(), self))
+        End::Lost(loss, with_log(self.unknown().into(), self))
+    }
+
+    /// That Slurm does not know the job.
+    fn unknown(&self) -> &'static str {
+        if self.renumbered {
+            "Slurm does not know the job any more, and has given its number to another one"
+        } else {
+            "Slurm does not know the job any more"
+        }
     }
 }
 
@@ -160,7 +177,7 @@ fn of_failed(evidence: &Evidence, reason: &str) -> Verdict {
     let for_another = evidence.was_killed_for_another();
     let Some(job) = &evidence.job else {
         let end = if signalled || for_another {
-            let what = format!("Slurm signalled the job and does not know it any more; {reason}");
+            let what = format!("{}; it was signalled; {reason}", evidence.unknown());
             End::Lost(Loss::NodeFailure, what)
         } else {
             own()
@@ -209,9 +226,8 @@ fn of_unended(evidence: &Evidence) -> Verdict {
         let end = match &evidence.stopped {
             Some(reason) => evidence.of_stopped(reason),
             None => {
-                let what =
-                    "Slurm does not know the job any more, and the run has not left how it ended";
-                let lost = End::Lost(Loss::NodeFailure, with_log(what.into(), evidence));
+                let what = format!("{}; the run has not left how it ended", evidence.unknown());
+                let lost = End::Lost(Loss::NodeFailure, with_log(what, evidence));
                 evidence.of_forgotten(lost)
             }
         };

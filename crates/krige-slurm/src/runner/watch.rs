@@ -116,7 +116,8 @@ impl SlurmRunner {
                     (None, Ok(None)) => None,
                     (None, Err(silence)) => return (run.number, self.in_silence(run, silence)),
                 };
-                (run.number, self.judged(run, job.cloned()))
+                let renumbered = job.is_none() && is_renumbered(run, &queue);
+                (run.number, self.judged(run, job.cloned(), renumbered))
             })
             .collect()
     }
@@ -152,7 +153,7 @@ impl SlurmRunner {
         let Silence { lasted, said } = silence;
         if *lasted < seconds("patience_seconds", self.patience_seconds)? {
             // What the folder says does not need Slurm, if it stays without an explanation; why it was signalled only Slurm can tell.
-            return match self.evidence(run, None)? {
+            return match self.evidence(run, None, false)? {
                 Some(evidence) if evidence.failed.is_some() && !evidence.was_signalled() => {
                     self.settled(run, verdict(&evidence))
                 }
@@ -164,16 +165,26 @@ impl SlurmRunner {
         Err(RunnerError::transient(SlurmRunnerError::Silent { seconds, said }))
     }
 
-    fn judged(&self, run: &Open<'_>, job: Option<Job>) -> Result<RunStatus, RunnerError> {
+    fn judged(
+        &self,
+        run: &Open<'_>,
+        job: Option<Job>,
+        renumbered: bool,
+    ) -> Result<RunStatus, RunnerError> {
         // The folder is looked at again: what Slurm says is newer than what it said before.
-        match self.evidence(run, job)? {
+        match self.evidence(run, job, renumbered)? {
             Some(evidence) => self.settled(run, verdict(&evidence)),
             None => Ok(RunStatus::Completed),
         }
     }
 
     /// Nothing, if the run ended well.
-    fn evidence(&self, run: &Open<'_>, job: Option<Job>) -> Result<Option<Evidence>, ProgramError> {
+    fn evidence(
+        &self,
+        run: &Open<'_>,
+        job: Option<Job>,
+        renumbered: bool,
+    ) -> Result<Option<Evidence>, ProgramError> {
         let folder = &run.folder;
         let (failed, status) = match folder.ended()? {
             Some(ended) => match folder.verdict(&self.program, &ended)? {
@@ -196,6 +207,7 @@ impl SlurmRunner {
             alive: folder.is_locked()?,
             log: folder.tail("krige/slurm.log", READ)?,
             job,
+            renumbered,
         }))
     }
 
@@ -332,6 +344,14 @@ fn job_of<'a>(run: &Open<'_>, queue: &'a Queue) -> Option<&'a Job> {
         let job = queue.job(run.job).filter(its)?;
         (job.raw == raw || !job.state.is_over()).then_some(job)
     })
+}
+
+/// Whether a run's number is that of a job of another name, which has it after it.
+fn is_renumbered(run: &Open<'_>, queue: &Queue) -> bool {
+    jobs_of(run.job, run.began.as_ref())
+        .into_iter()
+        .filter_map(|id| queue.job(id).or_else(|| queue.raw(id)))
+        .any(|job| job.name != run.name)
 }
 
 /// What `scancel` says of jobs that have ended.

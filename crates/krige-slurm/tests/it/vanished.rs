@@ -97,3 +97,19 @@ fn with_accounting_it_is_asked_what_became_of_a_job() {
         matches!(status, RunStatus::Abandoned { .. }).then_some(())
     });
 }
+
+/// The controller knows another job by the number, as one that has lost its state may; here the job itself has another name since.
+/// Somebody cancels that one, and reaches the run.
+#[test]
+fn a_run_whose_number_another_job_has_is_not_taken_for_cancelled_with_that_one() {
+    let bed = Bed::shared("touch ready; exec sleep 600");
+    let run = bed.run(0);
+    let metadata = bed.launch(&run);
+    wait_for("the program", || exists(&metadata, "ready"));
+    let job = metadata.text("job").expect("it has a job");
+    bed.slurm("scontrol", &["update", &format!("jobid={job}"), "name=another"]);
+    bed.slurm("scancel", &[job]);
+    let reason = loss(bed.end(&run, &metadata));
+    assert!(reason.contains("given its number to another one"), "{reason}");
+    assert!(file(&metadata, "krige/slurm.log").contains("CANCELLED AT"), "{reason}");
+}

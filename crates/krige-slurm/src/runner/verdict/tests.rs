@@ -226,6 +226,25 @@ fn what_the_controller_alone_says_of_memory_may_be_meant_for_another_job() {
     assert_eq!(forgotten(with_end(3, "FAILED")), "Unexplained, failed: exit status 3");
 }
 
+/// A controller that has lost its state gives numbers out again: who cancels the new job may reach the old one.
+#[test]
+fn what_is_said_of_a_number_that_another_job_has_counts_for_nothing_but_a_run_that_is_lost() {
+    for why in ["", " DUE TO TIME LIMIT", " DUE TO PREEMPTION", " DUE TO JOB REQUEUE"] {
+        let log = format!("slurmstepd-n0: error: *** JOB 12 ON n0 CANCELLED AT noon{why} ***");
+        let of = |evidence: Evidence| {
+            outcome(&Evidence { log: log.clone(), job: None, renumbered: true, ..evidence })
+        };
+        assert_eq!(of(begun("FAILED", "")), "Vanished, NodeFailure", "{why}");
+        assert_eq!(of(with_end(137, "FAILED")), "Unexplained, NodeFailure", "{why}");
+        assert_eq!(of(with_end(143, "FAILED")), "Unexplained, NodeFailure", "{why}");
+        assert_eq!(of(with_end(3, "FAILED")), "Unexplained, failed: exit status 3", "{why}");
+    }
+    // What its node says of its memory is its own.
+    let log = MEMORY.to_owned();
+    let killed = Evidence { log, job: None, renumbered: true, ..with_end(137, "FAILED") };
+    assert_eq!(outcome(&killed), "Unexplained, OutOfMemory");
+}
+
 #[test]
 fn of_a_long_log_the_end_is_told() {
     let log = format!("{}{}", "ä".repeat(400), "z".repeat(TOLD - 1));

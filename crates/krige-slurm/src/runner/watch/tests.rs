@@ -8,9 +8,12 @@ fn open(began: Option<&str>, job: &'static str, run: &'static TrialRun) -> Open<
     Open { number: 0, run, folder, job, name: "k".into(), began }
 }
 
+fn a_run() -> &'static TrialRun {
+    Box::leak(Box::new(TrialRun { trial_index: 0, attempt: 1, key: "k".into() }))
+}
+
 fn found(text: &str, began: Option<&str>, job: &'static str) -> Option<String> {
-    let run = Box::leak(Box::new(TrialRun { trial_index: 0, attempt: 1, key: "k".into() }));
-    job_of(&open(began, job, run), &Queue::read(text)).map(|job| job.id.clone())
+    job_of(&open(began, job, a_run()), &Queue::read(text)).map(|job| job.id.clone())
 }
 
 #[test]
@@ -36,6 +39,14 @@ fn an_element_is_found_before_and_after_it_has_a_number_of_its_own() {
 fn a_job_of_another_name_has_its_number_by_chance() {
     assert_eq!(found("9|9|COMPLETED|other|None\n", None, "9"), None);
     assert_eq!(found("7|7|RUNNING|other|None\n", Some("7"), "7"), None);
+    let is_renumbered = |text: &str, began: Option<&str>| {
+        is_renumbered(&open(began, "9", a_run()), &Queue::read(text))
+    };
+    assert!(is_renumbered("9|9|COMPLETED|other|None\n", None));
+    assert!(is_renumbered("7|7|RUNNING|other|None\n", Some("7")));
+    assert!(is_renumbered("8_1|7|RUNNING|other|None\n", Some("7")));
+    assert!(!is_renumbered("9|9|RUNNING|k|None\n", None));
+    assert!(!is_renumbered("7|7|RUNNING|other|None\n", None));
 }
 
 /// Slurm 22.05.8.
