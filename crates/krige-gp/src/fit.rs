@@ -184,10 +184,10 @@ impl<'a> MapEstimate<'a> {
             gradient[k] = likelihood.lengthscales[k] + derivative;
         }
         let mut next = d;
-        if let Some(sd) = self.priors.outputscale {
-            let z = theta[next] / sd;
-            value -= 0.5 * z * z;
-            gradient[next] = likelihood.outputscale - z / sd;
+        if let Some(prior) = self.priors.outputscale {
+            let (density, derivative) = prior.log_density(theta[next]);
+            value += density;
+            gradient[next] = likelihood.outputscale + derivative;
             next += 1;
         }
         if self.data.infers_noise() {

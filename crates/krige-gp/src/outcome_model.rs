@@ -12,8 +12,21 @@ use crate::priors::Priors;
 use crate::regression::{GaussianProcess, Hyperparameters, Mean, kernel_of};
 use crate::warp::{OutputTransform, Warp, moments, winsorize};
 
-/// Fewest measurements that a warp is chosen from.
+/// Fewest measurements that a warp or a smoother kernel is chosen from.
 const MIN_WARP: usize = 6;
+
+/// Powers by which the bad values of an objective are squeezed, the mildest first, and the one by which the good ones are.
+/// (Higher ones take away the resolution that the last digits of an optimum need.)
+const SQUEEZE_BAD: [f64; 4] = [0.5, 0.0, -0.5, -1.0];
+const SQUEEZE_GOOD: [f64; 1] = [1.5];
+
+/// By how much the infinitely smooth kernel must explain an objective better, as log evidence: what is nearly as smooth it
+/// predicts with too much confidence.
+const SMOOTH_GAIN: f64 = 8.0;
+
+/// Where the fit of the infinitely smooth kernel starts: nearly a polynomial of low order.
+const SMOOTH_LENGTHSCALE: f64 = 3.0;
+const SMOOTH_OUTPUTSCALE: f64 = 300.0;
 
 /// Up to this many measurements every call refits; beyond it, only when their number grew by a twentieth.
 const ALWAYS_REFIT: usize = 150;
@@ -197,7 +210,7 @@ impl OutcomeFit<'_> {
         }
     }
 
-    /// Fits with priors for clean data under every warp and keeps the one of most evidence.
+    /// Fits with priors for clean data under one warp after another and keeps the one of most evidence.
     fn clean_candidate(
         &self,
         warm: Option<&OutcomeState>,
@@ -207,39 +220,75 @@ impl OutcomeFit<'_> {
         let kernel = KernelKind::Matern52;
         let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
         let plain = self.candidate(Warp::Identity, y, kernel, &priors, &start, true)?;
-        let warps: Vec<Warp> = if y.len() < MIN_WARP {
-            Vec::new()
-        } else {
-            match self.role {
-                Role::Objective => {
-                    [0.5, 0.0, -0.5, -1.0].map(|lambda| Warp::YeoJohnson { lambda }).to_vec()
-                }
-                Role::Constraint { lower, upper } if lower.is_finite() != upper.is_finite() => {
-                    vec![Warp::Bilog { bound: if lower.is_finite() { lower } else { upper } }]
-                }
-                Role::Constraint { .. } => Vec::new(),
-            }
-        };
-        let mut best = plain;
-        // Neighbouring warps have neighbouring optima: each starts where the one before ended.
-        let mut previous = best.fit.hyperparameters.clone();
-        for warp in warps {
-            let mut starts = vec![previous.clone()];
-            starts.extend(warm.filter(|w| w.warp == warp).map(|w| w.hyperparameters.clone()));
-            // A warp that cannot be fitted (it may flatten the data altogether) is out of the running.
-            let Ok(candidate) = self.candidate(warp, y, kernel, &priors, &starts, false) else {
-                continue;
-            };
-            previous = candidate.fit.hyperparameters.clone();
-            if candidate.evidence > best.evidence {
-                best = candidate;
-            }
+        if y.len() < MIN_WARP {
+            return Ok(plain);
         }
+        let mut best = match self.role {
+            Role::Objective => {
+                let warp = |lambda| Warp::YeoJohnson { lambda };
+                let bad = self.climb_warps(SQUEEZE_BAD.map(warp), &priors, warm, &plain);
+                bad.or_else(|| self.climb_warps(SQUEEZE_GOOD.map(warp), &priors, warm, &plain))
+            }
+            Role::Constraint { lower, upper } if lower.is_finite() != upper.is_finite() => {
+                let bound = if lower.is_finite() { lower } else { upper };
+                self.climb_warps([Warp::Bilog { bound }], &priors, warm, &plain)
+            }
+            Role::Constraint { .. } => None,
+        }
+        .unwrap_or(plain);
         if best.transform.warp != Warp::Identity {
             let starts = [best.fit.hyperparameters.clone()];
             best = self.candidate(best.transform.warp, y, kernel, &priors, &starts, true)?;
         }
-        Ok(best)
+        let smooth = matches!(self.role, Role::Objective).then(|| self.smooth_candidate(warm));
+        Ok(match smooth {
+            Some(Ok(smooth)) if smooth.evidence > best.evidence + SMOOTH_GAIN => smooth,
+            _ => best,
+        })
+    }
+
+    /// Fits under stronger and stronger warps, as long as the evidence grows; nothing, if none is better than `plain`.
+    fn climb_warps(
+        &self,
+        warps: impl IntoIterator<Item = Warp>,
+        priors: &Priors,
+        warm: Option<&OutcomeState>,
+        plain: &Candidate,
+    ) -> Option<Candidate> {
+        let mut best: Option<Candidate> = None;
+        for warp in warps {
+            let before = best.as_ref().unwrap_or(plain);
+            // Neighbouring warps have neighbouring optima.
+            let mut starts = vec![before.fit.hyperparameters.clone()];
+            starts.extend(warm.filter(|w| w.warp == warp).map(|w| w.hyperparameters.clone()));
+            let (y, kernel) = (self.measurements.y, KernelKind::Matern52);
+            match self.candidate(warp, y, kernel, priors, &starts, false) {
+                Ok(candidate) if candidate.evidence > before.evidence => best = Some(candidate),
+                // A warp that cannot be fitted (it may flatten the data altogether) is out of the running, too.
+                _ => break,
+            }
+        }
+        best
+    }
+
+    /// Fits the infinitely smooth kernel from where it is nearly a polynomial: from short lengthscales a climb hardly
+    /// ever gets there.
+    fn smooth_candidate(
+        &self,
+        warm: Option<&OutcomeState>,
+    ) -> Result<Candidate, NotPositiveDefinite> {
+        let d = self.categorical.len();
+        let kernel = KernelKind::Rbf;
+        let priors = Priors::smooth_objective(d);
+        let mut starts = vec![Hyperparameters {
+            kernel,
+            lengthscales: vec![SMOOTH_LENGTHSCALE; d],
+            outputscale: SMOOTH_OUTPUTSCALE,
+            noise_variance: priors.noise_start,
+        }];
+        let was_smooth = |w: &&OutcomeState| w.hyperparameters.kernel == kernel && !w.noisy;
+        starts.extend(warm.filter(was_smooth).map(|w| w.hyperparameters.clone()));
+        self.candidate(Warp::Identity, self.measurements.y, kernel, &priors, &starts, false)
     }
 
     /// Fits with priors whose noise is never negligible, those of Ax or like them, and keeps the best kernel.

@@ -34,6 +34,45 @@ fn long_tails_are_squeezed_and_plain_data_are_left_alone() {
 }
 
 #[test]
+fn a_few_good_values_that_stand_out_are_squeezed() {
+    let x = spread(40, 2);
+    let bowl = |u: &[f64]| (u[0] - 0.4).powi(2) + (u[1] - 0.6).powi(2);
+    let peak: Vec<f64> = x.iter().map(|u| 0.1 * u[0] + (-12.0 * bowl(u)).exp()).collect();
+    let model = fit(&x, &peak, Role::Objective, None);
+    assert!(
+        matches!(model.state.warp, Warp::YeoJohnson { lambda } if lambda > 1.4),
+        "{:?}",
+        model.state.warp
+    );
+    let (mean, sd) = model.predict(&[0.4, 0.6]);
+    assert!((mean - 1.04).abs() < 0.1 && sd < 0.1, "{mean} {sd}");
+}
+
+/// A narrow valley that is along no axis, of which Matern sees what short lengthscales explain.
+#[test]
+fn a_quadratic_is_seen_through_by_the_smooth_kernel() {
+    let x = spread(25, 3);
+    let quadratic = |u: &[f64]| {
+        let v: Vec<f64> = u.iter().map(|u| u - 0.4).collect();
+        -1e3 * (v[0] + v[1] - v[2]).powi(2)
+            - 30.0 * (v[0] - v[1]).powi(2)
+            - (v[0] + v[1] + 2.0 * v[2]).powi(2)
+    };
+    let y: Vec<f64> = x.iter().map(|u| quadratic(u)).collect();
+    let model = fit(&x, &y, Role::Objective, None);
+    assert_eq!(model.state.hyperparameters.kernel, KernelKind::Rbf);
+    for u in [[0.4, 0.4, 0.4], [0.9, 0.1, 0.2], [0.0, 1.0, 0.5]] {
+        let mean = model.predict(&u).0;
+        assert!((mean - quadratic(&u)).abs() < 0.5, "{u:?}: {mean}, not {}", quadratic(&u));
+    }
+    // What is not as smooth is not taken for it.
+    let kinks: Vec<f64> =
+        x.iter().map(|u| -u.iter().map(|u| (u - 0.4).abs()).sum::<f64>()).collect();
+    let model = fit(&x, &kinks, Role::Objective, None);
+    assert_eq!(model.state.hyperparameters.kernel, KernelKind::Matern52);
+}
+
+#[test]
 fn constraints_are_resolved_at_their_bound() {
     let x = spread(25, 2);
     let y: Vec<f64> = x.iter().map(|u| (8.0 * (u[0] - 0.5)).sinh() + u[1]).collect();

@@ -56,6 +56,26 @@ impl LengthscalePrior {
     }
 }
 
+/// What is believed of an outputscale: log-normal around 1, but for a flat upper tail where that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputscalePrior {
+    /// Standard deviation of the logarithm.
+    pub scale: f64,
+    /// Whether every outputscale above 1 is as likely as 1.
+    pub flat_above: bool,
+}
+
+impl OutputscalePrior {
+    /// Returns the log density, up to a constant, of the outputscale with logarithm `t`, and its derivative.
+    pub fn log_density(&self, t: f64) -> (f64, f64) {
+        if self.flat_above && t > 0.0 {
+            return (0.0, 0.0);
+        }
+        let z = t / self.scale;
+        (-0.5 * z * z, -z / self.scale)
+    }
+}
+
 /// What is believed about the hyperparameters before data, for standardized outputs on the unit cube.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Priors {
@@ -63,8 +83,8 @@ pub struct Priors {
     pub lengthscale: LengthscalePrior,
     /// Smallest and largest lengthscale.
     pub lengthscale_bounds: (f64, f64),
-    /// Standard deviation of the log outputscale around 0, or `None` where the outputscale is 1.
-    pub outputscale: Option<f64>,
+    /// Of the outputscale, or `None` where it is 1.
+    pub outputscale: Option<OutputscalePrior>,
     /// Of the noise variance.
     pub noise: LogNormal,
     /// Smallest noise variance.
@@ -90,7 +110,7 @@ impl Priors {
         Self {
             lengthscale: LengthscalePrior { body: ax_lengthscale(d), tail_slope: f64::INFINITY },
             lengthscale_bounds: (0.025, 400.0),
-            outputscale: Some(0.7),
+            outputscale: Some(OutputscalePrior { scale: 0.7, flat_above: false }),
             noise: LogNormal { location: -8.0, scale: 3.6 },
             noise_floor: 1e-10,
             noise_start: 1e-5,
@@ -114,6 +134,13 @@ impl Priors {
         let location = mode.ln() + scale * scale;
         let lengthscale = LengthscalePrior { body: LogNormal { location, scale }, tail_slope: 1.0 };
         Self { lengthscale, noise_start: low_noise.noise.mode(), ..low_noise }
+    }
+
+    /// Returns [`Priors::low_noise_objective`] for the infinitely smooth kernel, which may be a polynomial where the
+    /// lengthscales are long and the outputscale large: that is as likely as anything.
+    pub fn smooth_objective(d: usize) -> Self {
+        let outputscale = Some(OutputscalePrior { scale: 0.7, flat_above: true });
+        Self { outputscale, ..Self::low_noise_objective(d) }
     }
 
     /// Returns the priors of Ax 1.3 for `d` dimensions: outputscale 1, noise of at least 1e-4 and most
@@ -178,6 +205,16 @@ mod tests {
         assert!((above - far - (100.0 / tail).ln()).abs() < 1e-6);
         let ax = Priors::ax(6).lengthscale;
         assert_eq!(ax.log_density(100.0), ax.body.log_density(100.0));
+    }
+
+    #[test]
+    fn a_large_outputscale_is_unlikely_but_for_the_smooth_kernel() {
+        let density =
+            |priors: Priors, t: f64| priors.outputscale.expect("it is free").log_density(t);
+        let (plain, smooth) = (Priors::low_noise_objective(3), Priors::smooth_objective(3));
+        assert_eq!(density(plain.clone(), 1.4), (-2.0, -1.4 / 0.49));
+        assert_eq!(density(smooth.clone(), 1.4), (0.0, 0.0));
+        assert_eq!(density(smooth, -1.4), density(plain, -1.4));
     }
 
     #[test]

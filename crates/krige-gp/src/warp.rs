@@ -1,15 +1,16 @@
 //! Monotone maps from natural outputs to standardized ones, and back.
 //!
 //! A Gaussian process fits best when its outputs look Gaussian. Objectives often have a long tail of bad
-//! values; a power transform that squeezes it, and so spreads out the good end, is chosen by evidence.
+//! values, or a few good ones that stand out; a power transform that squeezes the one and spreads the other is
+//! chosen by evidence.
 
 /// The shape of the map, before standardization.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Warp {
     /// None.
     Identity,
-    /// Yeo and Johnson 2000, with parameter `lambda <= 1`, applied to the badness of an objective: it
-    /// squeezes bad values and spreads good ones. 1 is the identity.
+    /// Yeo and Johnson 2000, with parameter `lambda`, applied to the badness of an objective: below 1 it
+    /// squeezes bad values and spreads good ones, above 1 it does the opposite. 1 is the identity.
     YeoJohnson {
         /// The power.
         lambda: f64,
@@ -116,15 +117,16 @@ impl OutputTransform {
 
     /// Returns the natural value of the standardized value `z`.
     ///
-    /// A squeezed tail ends: what lies beyond is reported as ten ranges of the data worse than the worst.
+    /// A squeezed tail ends: what lies beyond is reported as ten ranges of the data worse than the worst, or better
+    /// than the best.
     pub fn inverse(&self, z: f64) -> f64 {
         let warped = self.mean + self.sd * z;
         match self.warp {
             Warp::Identity => self.centre + self.scale * warped,
             Warp::YeoJohnson { lambda } => {
                 let (low, high) = self.range;
-                let worst = low - 10.0 * (high - low);
-                (self.centre - self.scale * inverse_yeo_johnson(lambda, -warped)).max(worst)
+                let (worst, best) = (low - 10.0 * (high - low), high + 10.0 * (high - low));
+                (self.centre - self.scale * inverse_yeo_johnson(lambda, -warped)).clamp(worst, best)
             }
             Warp::Bilog { bound } => bound + self.scale * warped.abs().exp_m1().copysign(warped),
         }
@@ -194,6 +196,9 @@ mod tests {
         assert_eq!(transform.inverse(-1e6), -50.0 - 540.0);
         let (_, sd) = transform.untransform(-1.0, 3.0);
         assert!(sd.is_finite() && sd > 0.0);
+        let y = y.map(|y| -y);
+        let transform = OutputTransform::new(Warp::YeoJohnson { lambda: 3.0 }, &y);
+        assert_eq!(transform.inverse(1e6), 50.0 + 540.0);
     }
 
     proptest! {
@@ -203,7 +208,7 @@ mod tests {
             a in -1e3..1e3f64,
             b in -1e3..1e3f64,
         ) {
-            let lambdas = [1.0, 0.5, 0.0, -0.5, -1.0].map(|lambda| Warp::YeoJohnson { lambda });
+            let lambdas = [3.0, 2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0].map(|lambda| Warp::YeoJohnson { lambda });
             for warp in lambdas.into_iter().chain([Warp::Identity, Warp::Bilog { bound: 3.0 }]) {
                 let transform = OutputTransform::new(warp, &y);
                 let z = y.iter().map(|y| transform.forward(*y)).collect::<Vec<_>>();
