@@ -182,7 +182,8 @@ impl OutcomeFit<'_> {
         if self.options.noise != NoiseAssumption::Unknown || !infers_noise || !enough {
             return Ok(clean);
         }
-        // The same kernel and lengthscales as believed for both: otherwise one would win by these, not by its noise.
+        // The lengthscales are believed as for clean data, and the kernel is not the smoother one: otherwise it would win by
+        // these, not by its noise.
         let priors = Priors { lengthscale: self.clean_priors().lengthscale, ..ax.clone() };
         let challenger = self.noisy_candidate(&priors, &[KernelKind::Matern52], &start)?;
         let challenger = self.finish(challenger, true)?;

@@ -53,6 +53,7 @@ use crate::slurm::Slurm;
 /// |---|---|
 /// | a node failed or did not boot, the job was preempted or vanished, it could not be started | is lost, and so run again, as often as [`retries`](Self::retries) has it |
 /// | Slurm signalled it, and neither it nor the job's log says why, as when the controller was killed meanwhile | is lost |
+/// | it was ended for another job that has or had its number, as after a controller has lost its state | is lost |
 /// | it came to its time limit, it took too much memory | has failed, unless `retries` allows more |
 /// | somebody cancelled it | is abandoned |
 /// | it can never start, as it asks for what there is not | has failed; the job is cancelled |
