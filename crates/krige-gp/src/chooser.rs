@@ -8,10 +8,11 @@ use crate::acquisition::log_nei::LogNei;
 use crate::acquisition::{Acquisition, PosteriorMean, WeightedSum};
 use crate::domain::Domain;
 use crate::kernel::differs;
-use crate::model::FitError;
+use crate::model::{FitError, NoiseAssumption};
 use crate::observations::{distinct, same_point};
 use crate::optimize::multistart::{Found, Search};
 use crate::outcome_model::OutcomeModel;
+use crate::plateau::Plateau;
 use crate::suggest::{AcquisitionKind, Model, Problem, SuggestError, Suggested};
 
 /// Measured points that noisy improvement is compared with.
@@ -141,7 +142,10 @@ impl<'a> Chooser<'a> {
         let incumbents = self.incumbents(feasible.iter().map(|(u, ..)| u));
         let search = self.search(&incumbents, &model.objective.gp.kernel().lengthscales);
         let improvement = Box::new(self.noisy_improvement(model, &feasible)?);
-        let acquisition = constrained(improvement, model);
+        let mut acquisition = constrained(improvement, model);
+        if let Some(plateau) = self.plateau(&feasible) {
+            acquisition.terms.push((1.0, Box::new(plateau)));
+        }
         let now = Found { value: acquisition.value(u), u: u.to_vec() };
         let least = now.value + JOINT_GAIN;
         let nearby = search.climb(now, &acquisition);
@@ -176,8 +180,15 @@ impl<'a> Chooser<'a> {
             } else {
                 (Box::new(LogEi { gp, best: feasible[0].1 }), AcquisitionKind::LogEi)
             };
-        let acquisition = constrained(objective, model);
-        if let Some(u) = self.polish(model, &search) {
+        let mut acquisition = constrained(objective, model);
+        if let Some(plateau) = self.plateau(&feasible) {
+            acquisition.terms.push((1.0, Box::new(plateau)));
+            if let Some(found) = search.maximize(&acquisition) {
+                return Ok(Some((found, kind)));
+            }
+            // Nothing is left outside of it.
+            acquisition.terms.pop();
+        } else if let Some(u) = self.polish(model, &search) {
             let value = acquisition.value(&u);
             return Ok(Some((Found { u, value }, AcquisitionKind::GreedyPolish)));
         }
@@ -195,6 +206,26 @@ impl<'a> Chooser<'a> {
             .collect();
         feasible.sort_by(|a, b| b.1.total_cmp(&a.1));
         feasible
+    }
+
+    /// The plateau that the best of the feasible points is on, if any: under noise that is known to be there equal values mean
+    /// nothing.
+    fn plateau(&self, feasible: &[(Vec<f64>, f64, f64)]) -> Option<Plateau> {
+        let known = |variance: &Option<f64>| variance.is_some_and(|variance| variance > 0.0);
+        if self.problem.options.noise == NoiseAssumption::Noisy
+            || self.problem.objective.noise_variance.iter().any(known)
+        {
+            return None;
+        }
+        let is_feasible = |u: &Vec<f64>| feasible.iter().any(|(other, ..)| same_point(other, u));
+        let measured: Vec<(&Vec<f64>, f64)> = self
+            .problem
+            .x
+            .iter()
+            .zip(self.problem.objective.y.iter().copied())
+            .filter(|(u, _)| is_feasible(u))
+            .collect();
+        Plateau::of_best(&measured, &self.problem.domain.categorical())
     }
 
     fn search<'s>(&'s self, incumbents: &'s [Vec<f64>], lengthscales: &'s [f64]) -> Search<'s> {

@@ -78,6 +78,7 @@ pub mod observations;
 pub mod optimize;
 mod outcome_model;
 pub mod pareto;
+mod plateau;
 pub mod polytope;
 pub mod priors;
 mod problem;

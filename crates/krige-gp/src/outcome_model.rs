@@ -8,6 +8,7 @@ use crate::linalg::NotPositiveDefinite;
 use crate::model::{FitError, ModelKind, ModelOptions, NoiseAssumption, OutcomeState};
 use crate::neighbourhood::{EXACT_UP_TO, neighbourhood};
 use crate::observations::{Observations, same_point};
+use crate::plateau::repeated;
 use crate::priors::Priors;
 use crate::regression::{GaussianProcess, Hyperparameters, Mean, kernel_of};
 use crate::warp::{OutputTransform, Warp, moments, winsorize};
@@ -44,6 +45,10 @@ const NOISE_SWITCH: f64 = 1e-4;
 /// A model for noisy data that predicts left-out measurements better by this log density is preferred:
 /// priors that favour clean data can explain noise away by short lengthscales for a long time.
 const NOISE_GAIN: f64 = 2.0;
+
+/// Where an objective has the same value at points near each other, and so may be one of steps, the model for noisy data is preferred
+/// as long as it is not worse by more than this: to it a step is a disturbance, not the shape of the function.
+const STEPS_GAIN: f64 = -3.0;
 
 /// A noise variance below this share of the outputscale is treated as none when choosing points.
 const NEARLY_NOISE_FREE: f64 = 1e-3;
@@ -188,12 +193,18 @@ impl OutcomeFit<'_> {
         let challenger = self.noisy_candidate(&priors, &[KernelKind::Matern52], &start)?;
         let challenger = self.finish(challenger, true)?;
         let Hyperparameters { noise_variance, outputscale, .. } = clean.state.hyperparameters;
-        // Winsorized measurements are easy to predict, and would count in favour of noise.
+        // Winsorized measurements are easy to predict, and would count in favour of noise; those of one plateau are, too, and
+        // would count against it.
         let winsorized = winsorize(y);
-        let clipped: Vec<&Vec<f64>> =
-            (0..n).filter(|&i| winsorized[i] != y[i]).map(|i| &self.measurements.x[i]).collect();
-        let gain = challenger.log_score(&clipped) - clean.log_score(&clipped);
-        if noise_variance > NOISE_SWITCH * outputscale || gain > NOISE_GAIN {
+        let repeated = match self.role {
+            Role::Objective => repeated(self.measurements.x, y, self.categorical),
+            Role::Constraint { .. } => vec![false; n],
+        };
+        let easy = |&i: &usize| winsorized[i] != y[i] || repeated[i];
+        let easy: Vec<&Vec<f64>> = (0..n).filter(easy).map(|i| &self.measurements.x[i]).collect();
+        let gain = challenger.log_score(&easy) - clean.log_score(&easy);
+        let enough = if repeated.contains(&true) { STEPS_GAIN } else { NOISE_GAIN };
+        if noise_variance > NOISE_SWITCH * outputscale || gain > enough {
             let best =
                 self.noisy_candidate(&ax, &[KernelKind::Matern52, KernelKind::Rbf], &start)?;
             return self.finish(best, true);
