@@ -35,6 +35,7 @@ fn observations(n: usize, d: usize) -> (Observations, Hyperparameters) {
     let hyperparameters = Hyperparameters {
         kernel: KernelKind::Matern52,
         lengthscales: vec![0.5 * (d as f64).sqrt(); d],
+        rotation: None,
         outputscale: 1.0,
         noise_variance: 1e-4,
     };

@@ -140,7 +140,8 @@ impl<'a> Chooser<'a> {
             return Ok(None);
         }
         let incumbents = self.incumbents(feasible.iter().map(|(u, ..)| u));
-        let search = self.search(&incumbents, &model.objective.gp.kernel().lengthscales);
+        let lengthscales = model.objective.gp.kernel().axis_lengthscales();
+        let search = self.search(&incumbents, &lengthscales);
         let improvement = Box::new(self.noisy_improvement(model, &feasible)?);
         let mut acquisition = constrained(improvement, model);
         if let Some(plateau) = self.plateau(&feasible) {
@@ -173,7 +174,8 @@ impl<'a> Chooser<'a> {
             return Ok(self.fill_space());
         }
         let incumbents = self.incumbents(feasible.iter().map(|(u, ..)| u));
-        let search = self.search(&incumbents, &gp.kernel().lengthscales);
+        let lengthscales = gp.kernel().axis_lengthscales();
+        let search = self.search(&incumbents, &lengthscales);
         let (objective, kind): (Box<dyn Acquisition + '_>, _) =
             if model.objective.noisy || !self.pending.is_empty() {
                 (Box::new(self.noisy_improvement(model, &feasible)?), AcquisitionKind::LogNei)

@@ -9,6 +9,7 @@ use crate::linalg::panels::{
     solve_lower,
 };
 use crate::linalg::{JitterLadder, NotPositiveDefinite};
+use crate::rotation::planes;
 use crate::vectorize::{Vectorized, widest};
 
 /// The covariance of one set of points under changing hyperparameters; memory is reused.
@@ -81,11 +82,22 @@ impl Covariance {
         widest(Color(self, b))
     }
 
-    /// Returns `tr(W dK) / 2` with `W = alpha alpha^T - K^-1`, for derivatives dK with respect to the log
-    /// lengthscales, shape `[d]`, and the diagonal of `K^-1`.
-    pub(crate) fn gradient(&self, kernel: &Kernel, alpha: &[Lanes]) -> (Vec<f64>, Vec<Lanes>) {
+    /// Returns `tr(W dK) / 2` with `W = alpha alpha^T - K^-1` for the derivatives dK.
+    pub(crate) fn gradient(&self, kernel: &Kernel, alpha: &[Lanes]) -> CovarianceGradient {
         widest(Gradient(self, kernel, alpha))
     }
+}
+
+/// The derivatives of a likelihood that the covariance passes on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CovarianceGradient {
+    /// With respect to the log lengthscales, shape `[d]`.
+    pub(crate) lengthscales: Vec<f64>,
+    /// With respect to the angles by which directions turn towards each other, skew-symmetric, shape `[d * d]`; empty where
+    /// the kernel is along the axes.
+    pub(crate) turns: Vec<f64>,
+    /// The diagonal of `K^-1`.
+    pub(crate) diagonal: Vec<Lanes>,
 }
 
 struct Build<'a>(&'a mut Covariance, &'a Kernel, &'a [f64], f64);
@@ -147,13 +159,15 @@ impl Vectorized for Color<'_> {
 struct Gradient<'a>(&'a Covariance, &'a Kernel, &'a [Lanes]);
 
 impl Vectorized for Gradient<'_> {
-    type Output = (Vec<f64>, Vec<Lanes>);
+    type Output = CovarianceGradient;
 
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self(covariance, kernel, alpha) = self;
         let Covariance { scaled, H, L_inverse, .. } = covariance;
         let mut sums = vec![[0.0; LANES]; kernel.lengthscales.len()];
+        let planes = kernel.rotation.as_ref().map_or(Vec::new(), |_| planes(&kernel.categorical));
+        let mut products = vec![[0.0; LANES]; planes.len()];
         let mut diagonal = Vec::with_capacity(alpha.len());
         for I in 0..alpha.len() {
             for J in 0..=I {
@@ -169,13 +183,23 @@ impl Vectorized for Gradient<'_> {
                         G[j][i] = weight * h[j][i] * W;
                     }
                 }
-                kernel.add_weighted_distances(&G, scaled.panel(I), scaled.panel(J), &mut sums);
+                let (a, b) = (scaled.panel(I), scaled.panel(J));
+                kernel.add_weighted_distances(&G, a, b, &mut sums);
+                Kernel::add_weighted_products(&G, a, b, &planes, &mut products);
                 if I == J {
                     diagonal.push(std::array::from_fn(|i| inverse[i][i]));
                 }
             }
         }
-        (sums.into_iter().map(sum).collect(), diagonal)
+        let d = kernel.lengthscales.len();
+        let mut turns = vec![0.0; kernel.rotation.as_ref().map_or(0, |_| d * d)];
+        for (&(k, l), product) in planes.iter().zip(products) {
+            // Towards a direction of a shorter lengthscale the function varies more.
+            let ratio = kernel.lengthscales[k] / kernel.lengthscales[l];
+            let turn = sum(product) * (ratio - 1.0 / ratio);
+            (turns[k * d + l], turns[l * d + k]) = (turn, -turn);
+        }
+        CovarianceGradient { lengthscales: sums.into_iter().map(sum).collect(), turns, diagonal }
     }
 }
 
@@ -188,6 +212,7 @@ mod tests {
         Kernel {
             kind,
             lengthscales: vec![0.4, 0.7, 1.1],
+            rotation: None,
             outputscale: 1.3,
             categorical: vec![false, false, mixed],
         }
@@ -214,7 +239,9 @@ mod tests {
                     let X = inputs(n);
                     let mut covariance = Covariance::new(&X);
                     covariance.factorize(&kernel, &vec![0.1; n]).unwrap();
-                    let (found, diagonal) = covariance.gradient(&kernel, &alpha(n));
+                    let CovarianceGradient { lengthscales: found, turns, diagonal } =
+                        covariance.gradient(&kernel, &alpha(n));
+                    assert!(turns.is_empty());
                     let (mut K, mut H) = (DMatrix::zeros(n, n), DMatrix::zeros(n, n));
                     for i in 0..n {
                         let u: Vec<f64> = X.row(i).iter().copied().collect();
@@ -258,8 +285,10 @@ mod tests {
     /// A stored experiment continues with the same bits on another machine.
     #[test]
     fn wide_vectors_change_no_bit() {
-        for n in [5, 24, 61] {
-            let kernel = kernel(KernelKind::Matern52, true);
+        let turn = crate::rotation::Turn::new(&[false, false, true], &[0.9]);
+        let turned = crate::rotation::Rotation::identity(3).turned(&turn);
+        for (n, rotation) in [(5, None), (24, Some(turned.clone())), (61, Some(turned))] {
+            let kernel = Kernel { rotation, ..kernel(KernelKind::Matern52, true) };
             let mut wide = Covariance::new(&inputs(n));
             wide.factorize(&kernel, &vec![1e-3; n]).unwrap();
             let mut plain = Covariance::new(&inputs(n));

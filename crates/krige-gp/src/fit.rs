@@ -10,10 +10,14 @@ use crate::observations::Observations;
 use crate::optimize::lbfgsb::LbfgsB;
 use crate::priors::{NOISE_CEILING, OUTPUTSCALE_RANGE, Priors};
 use crate::regression::{Hyperparameters, Mean, likelihood};
+use crate::rotation::{Rotation, Turn, planes};
 use crate::sampling::normal;
 
 /// Below this many points the posterior of the hyperparameters often has several modes.
 const FEW_POINTS: usize = 15;
+
+/// Directions converge slowly; the next fit goes on from where this one ends.
+const TURNING_ITERATIONS: usize = 40;
 
 /// The problem of finding the hyperparameters of largest posterior density.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +30,8 @@ pub struct MapEstimate<'a> {
     pub kernel: KernelKind,
     /// What is believed beforehand.
     pub priors: &'a Priors,
+    /// Whether the directions of the lengthscales are fitted too, all being as likely; else they are those of each start.
+    pub turns: bool,
     /// Stops when no derivative with respect to a log parameter is larger.
     pub gradient_tolerance: f64,
     /// Stops when a step gains less than this, relative.
@@ -52,7 +58,8 @@ impl<'a> MapEstimate<'a> {
         priors: &'a Priors,
     ) -> Self {
         let (gradient_tolerance, value_tolerance) = (1e-3, 1e-7);
-        Self { data, categorical, kernel, priors, gradient_tolerance, value_tolerance }
+        let turns = false;
+        Self { data, categorical, kernel, priors, turns, gradient_tolerance, value_tolerance }
     }
 
     /// Returns the start that the priors suggest.
@@ -60,6 +67,7 @@ impl<'a> MapEstimate<'a> {
         Hyperparameters {
             kernel: self.kernel,
             lengthscales: vec![self.priors.lengthscale.mode(); self.categorical.len()],
+            rotation: None,
             outputscale: 1.0,
             noise_variance: self.priors.noise_start,
         }
@@ -125,13 +133,26 @@ impl<'a> MapEstimate<'a> {
             upper.push(NOISE_CEILING.ln());
             theta.push(start.noise_variance.ln());
         }
+        let from = match &start.rotation {
+            None if self.turns => Some(Rotation::identity(d)),
+            rotation => rotation.clone(),
+        };
+        if self.turns {
+            let angles = planes(self.categorical).len();
+            lower.extend(vec![f64::NEG_INFINITY; angles]);
+            upper.extend(vec![f64::INFINITY; angles]);
+            theta.extend(vec![0.0; angles]);
+        }
         let mut solver = LbfgsB::new(lower, upper);
         solver.gradient_tolerance = self.gradient_tolerance;
         solver.value_tolerance = self.value_tolerance;
+        if self.turns {
+            solver.max_iterations = TURNING_ITERATIONS;
+        }
         let mut failure = None;
         let mut covariance = Covariance::new(&self.data.X);
         let minimum = solver.minimize(&theta, |theta, gradient| {
-            match self.log_posterior(theta, &mut covariance, gradient) {
+            match self.log_posterior(theta, from.as_ref(), &mut covariance, gradient) {
                 Ok(value) => {
                     gradient.iter_mut().for_each(|g| *g = -*g);
                     -value
@@ -149,32 +170,43 @@ impl<'a> MapEstimate<'a> {
             return Err(row_of(failure));
         }
         Ok(Fit {
-            hyperparameters: self.unpack(&minimum.x),
+            hyperparameters: self.unpack(&minimum.x, from.as_ref()).0,
             log_posterior: -minimum.value,
             evaluations: minimum.evaluations,
         })
     }
 
-    fn unpack(&self, theta: &[f64]) -> Hyperparameters {
+    /// Reads what [`MapEstimate::climb`] arranges: logarithms, then angles by which directions turn that were `from`.
+    fn unpack(&self, theta: &[f64], from: Option<&Rotation>) -> (Hyperparameters, Option<Turn>) {
         let d = self.categorical.len();
-        let mut rest = theta[d..].iter().map(|t| t.exp());
-        Hyperparameters {
+        let scales = usize::from(self.priors.outputscale.is_some());
+        let logarithms = d + scales + usize::from(self.data.infers_noise());
+        let turn = self.turns.then(|| Turn::new(self.categorical, &theta[logarithms..]));
+        let rotation = match (from, &turn) {
+            (Some(from), Some(turn)) => Some(from.turned(turn)),
+            (from, _) => from.cloned(),
+        };
+        let mut rest = theta[d..logarithms].iter().map(|t| t.exp());
+        let hyperparameters = Hyperparameters {
             kernel: self.kernel,
             lengthscales: theta[..d].iter().map(|t| t.exp()).collect(),
+            rotation,
             outputscale: self.priors.outputscale.and_then(|_| rest.next()).unwrap_or(1.0),
             noise_variance: rest.next().unwrap_or(self.priors.noise_floor),
-        }
+        };
+        (hyperparameters, turn)
     }
 
-    /// Returns the log posterior at the logarithms `theta` and writes its gradient.
+    /// Returns the log posterior at the logarithms and angles `theta` and writes its gradient.
     fn log_posterior(
         &self,
         theta: &[f64],
+        from: Option<&Rotation>,
         covariance: &mut Covariance,
         gradient: &mut [f64],
     ) -> Result<f64, NotPositiveDefinite> {
         let d = self.categorical.len();
-        let hyperparameters = self.unpack(theta);
+        let (hyperparameters, turn) = self.unpack(theta, from);
         let likelihood =
             likelihood(self.data, covariance, &hyperparameters, self.categorical, Mean::Profiled)?;
         let mut value = likelihood.value;
@@ -195,6 +227,10 @@ impl<'a> MapEstimate<'a> {
                 self.priors.noise.log_density(hyperparameters.noise_variance);
             value += density;
             gradient[next] = likelihood.noise_variance + derivative;
+            next += 1;
+        }
+        if let Some(turn) = turn {
+            gradient[next..].copy_from_slice(&turn.derivatives(&likelihood.turns));
         }
         Ok(value)
     }

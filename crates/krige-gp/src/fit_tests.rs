@@ -108,17 +108,73 @@ fn gradient_matches_central_differences() {
         };
         let mut covariance = Covariance::new(&data.X);
         let mut gradient = vec![0.0; theta.len()];
-        problem.log_posterior(&theta, &mut covariance, &mut gradient).unwrap();
+        problem.log_posterior(&theta, None, &mut covariance, &mut gradient).unwrap();
         for k in 0..theta.len() {
             let mut value = |step: f64| {
                 let mut moved = theta.clone();
                 moved[k] += step;
-                problem.log_posterior(&moved, &mut covariance, &mut vec![0.0; theta.len()]).unwrap()
+                problem
+                    .log_posterior(&moved, None, &mut covariance, &mut vec![0.0; theta.len()])
+                    .unwrap()
             };
             let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
             assert!((gradient[k] - slope).abs() < 1e-5 * (1.0 + slope.abs()), "{k}");
         }
     }
+}
+
+/// With angles, at directions that are none of the axes, for both kernels and with a category.
+#[test]
+fn gradient_with_directions_matches_central_differences() {
+    let data = smooth(10);
+    let priors = Priors::low_noise_objective(3);
+    for kernel in [KernelKind::Matern52, KernelKind::Rbf] {
+        for (categorical, angles) in
+            [([false; 3], &[0.4, -0.8, 0.3][..]), ([false, true, false], &[0.6][..])]
+        {
+            let problem = MapEstimate {
+                turns: true,
+                ..MapEstimate::new(&data, &categorical, kernel, &priors)
+            };
+            let from = Rotation::identity(3).turned(&Turn::new(&categorical, angles));
+            let theta = [&[-0.4, 0.1, 0.7, -0.2, -4.0], angles].concat();
+            let mut covariance = Covariance::new(&data.X);
+            let mut gradient = vec![0.0; theta.len()];
+            problem.log_posterior(&theta, Some(&from), &mut covariance, &mut gradient).unwrap();
+            for k in 0..theta.len() {
+                let mut value = |step: f64| {
+                    let mut moved = theta.clone();
+                    moved[k] += step;
+                    let gradient = &mut vec![0.0; theta.len()];
+                    problem.log_posterior(&moved, Some(&from), &mut covariance, gradient).unwrap()
+                };
+                let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
+                assert!((gradient[k] - slope).abs() < 1e-5 * (1.0 + slope.abs()), "{k}");
+            }
+        }
+    }
+}
+
+/// A ridge varies along one direction alone.
+#[test]
+fn the_direction_of_a_ridge_is_found() {
+    let x: Vec<Vec<f64>> = Sobol::unscrambled(3).unwrap().points_from(1).take(30).collect();
+    let along = [2.0 / 3.0, -1.0 / 3.0, 2.0 / 3.0];
+    let ridge = |u: &[f64]| u.iter().zip(along).map(|(u, a)| u * a).sum::<f64>();
+    let y: Vec<f64> = x.iter().map(|u| (7.0 * ridge(u)).sin()).collect();
+    let data = Observations::new(&x, &y, &[None; 30]);
+    let priors = Priors::low_noise_objective(3);
+    let straight = MapEstimate::new(&data, &[false; 3], KernelKind::Matern52, &priors);
+    let axes = straight.solve(&[]).unwrap();
+    let problem = MapEstimate { turns: true, ..straight };
+    let mut fit = problem.solve_from(std::slice::from_ref(&axes.hyperparameters)).unwrap();
+    // One fit does not go all the way.
+    fit = problem.solve_from(&[fit.hyperparameters]).unwrap();
+    assert!(fit.log_posterior > axes.log_posterior + 20.0);
+    let Hyperparameters { lengthscales, rotation, .. } = fit.hyperparameters;
+    let shortest = (0..3).min_by(|&a, &b| lengthscales[a].total_cmp(&lengthscales[b])).unwrap();
+    let cosine: f64 = rotation.unwrap().row(shortest).iter().zip(along).map(|(r, a)| r * a).sum();
+    assert!(cosine.abs() > 0.999, "{cosine} {lengthscales:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use crate::lanes::{LANES, Lanes, Tile, ZERO, add_product, exp_negative, panels, sum};
 use crate::linalg::panels::RowPanels;
+use crate::rotation::Rotation;
 
 /// The shape of the covariance as a function of distance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +25,8 @@ pub struct Kernel {
     pub kind: KernelKind,
     /// Positive, shape `[d]`.
     pub lengthscales: Vec<f64>,
+    /// What the lengthscales are along, where it is not the axes. Directions of categorical dimensions are their axes.
+    pub rotation: Option<Rotation>,
     /// The variance at distance 0.
     pub outputscale: f64,
     /// Which dimensions compare by equality, shape `[d]`.
@@ -90,6 +93,22 @@ impl Kernel {
     /// Writes `points` in units of the lengthscales.
     pub(crate) fn scale_points(&self, points: &PointPanels, out: &mut PointPanels) {
         out.clone_from(points);
+        if let Some(rotation) = &self.rotation {
+            for (turned, panel) in out
+                .data
+                .chunks_exact_mut(points.d.max(1))
+                .zip(points.data.chunks_exact(points.d.max(1)))
+            {
+                for (k, turned) in turned.iter_mut().enumerate() {
+                    *turned = [0.0; LANES];
+                    for (r, x) in rotation.row(k).iter().zip(panel) {
+                        for i in 0..LANES {
+                            turned[i] += r * x[i];
+                        }
+                    }
+                }
+            }
+        }
         for panel in out.data.chunks_exact_mut(points.d.max(1)) {
             for (k, x) in panel.iter_mut().enumerate() {
                 let scale = self.scale(k);
@@ -100,8 +119,9 @@ impl Kernel {
 
     /// Returns `r2` between two points, shape `[d]`.
     pub(crate) fn squared_distance(&self, u: &[f64], v: &[f64]) -> f64 {
+        let (u, v) = (self.scale_point(u), self.scale_point(v));
         let term = |k: usize| match self.mismatch(k) {
-            None => ((u[k] - v[k]) / self.lengthscales[k]).powi(2),
+            None => (u[k] - v[k]).powi(2),
             Some(weight) if differs(u[k], v[k]) => weight,
             Some(_) => 0.0,
         };
@@ -110,7 +130,22 @@ impl Kernel {
 
     /// Returns `u`, shape `[d]`, in units of the lengthscales.
     pub(crate) fn scale_point(&self, u: &[f64]) -> Vec<f64> {
-        u.iter().enumerate().map(|(k, u)| u * self.scale(k)).collect()
+        let mut u = self.rotation.as_ref().map_or_else(|| u.to_vec(), |r| r.apply(u));
+        u.iter_mut().enumerate().for_each(|(k, u)| *u *= self.scale(k));
+        u
+    }
+
+    /// Returns over what distance the function varies along each axis, shape `[d]`: the lengthscales, if those are along
+    /// the axes.
+    pub fn axis_lengthscales(&self) -> Vec<f64> {
+        let Some(rotation) = &self.rotation else { return self.lengthscales.clone() };
+        let mut squares = vec![0.0; self.lengthscales.len()];
+        for (k, l) in self.lengthscales.iter().enumerate() {
+            for (square, r) in squares.iter_mut().zip(rotation.row(k)) {
+                *square += (r / l) * (r / l);
+            }
+        }
+        squares.into_iter().map(|square: f64| 1.0 / square.sqrt()).collect()
     }
 
     /// Returns the variance and the slope at `r2`: `k` and `h = -2 dk/dr2`.
@@ -287,6 +322,26 @@ impl Kernel {
         }
     }
 
+    /// Adds `sum_ij G[j][i] (a_k,i - b_k,j) (a_l,i - b_l,j)` for each of `planes`, two directions k and l, to `sums`.
+    #[inline(always)]
+    pub(crate) fn add_weighted_products(
+        G: &Tile,
+        a: &[Lanes],
+        b: &[Lanes],
+        planes: &[(usize, usize)],
+        sums: &mut [Lanes],
+    ) {
+        for (sum, &(k, l)) in sums.iter_mut().zip(planes) {
+            let mut parts = *sum;
+            for j in 0..LANES {
+                for i in 0..LANES {
+                    parts[i] += G[j][i] * ((a[k][i] - b[k][j]) * (a[l][i] - b[l][j]));
+                }
+            }
+            *sum = parts;
+        }
+    }
+
     /// Returns the covariances `k` between `u`, shape `[d]`, and the rows of `X`, shape `[n, d]`, and the
     /// slopes `h = -2 dk/dr2`. Both have shape `[n]`.
     pub fn cross(&self, u: &[f64], X: &DMatrix<f64>) -> (Vec<f64>, Vec<f64>) {
@@ -320,10 +375,13 @@ impl Kernel {
                 }
             }
         }
-        for (k, sums) in sums.iter().enumerate() {
-            if !self.categorical[k] {
-                gradient[k] += sum(*sums) / self.lengthscales[k];
-            }
+        let along = sums.iter().enumerate().map(|(k, sums)| match self.categorical[k] {
+            true => 0.0,
+            false => sum(*sums) / self.lengthscales[k],
+        });
+        match &self.rotation {
+            None => gradient.iter_mut().zip(along).for_each(|(gradient, along)| *gradient += along),
+            Some(rotation) => rotation.add_back(&along.collect::<Vec<f64>>(), gradient),
         }
     }
 }
@@ -338,6 +396,7 @@ mod tests {
         Kernel {
             kind,
             lengthscales: vec![0.3, 0.7, 1.5],
+            rotation: None,
             outputscale: 2.0,
             categorical: vec![false, false, true],
         }
@@ -377,6 +436,51 @@ mod tests {
             }
         };
         (kernel.outputscale * k, kernel.outputscale * h)
+    }
+
+    fn turned(kind: KernelKind) -> Kernel {
+        let turn = crate::rotation::Turn::new(&[false, false, true], &[0.9]);
+        Kernel { rotation: Some(Rotation::identity(3).turned(&turn)), ..kernel(kind) }
+    }
+
+    /// Along other directions it is the kernel of the points' coordinates along them.
+    #[test]
+    fn directions_are_coordinates() {
+        let X = DMatrix::from_fn(11, 3, |i, k| match k {
+            2 => (i % 3) as f64,
+            _ => ((i * 7 + k * 3) as f64).sin().abs(),
+        });
+        let kernel = turned(KernelKind::Matern52);
+        let rotation = kernel.rotation.clone().unwrap();
+        let straight = Kernel { rotation: None, ..kernel.clone() };
+        let along = |u: Vec<f64>| rotation.apply(&u);
+        let row = |i: usize| X.row(i).iter().copied().collect::<Vec<f64>>();
+        let turned = DMatrix::from_fn(11, 3, |i, k| along(row(i))[k]);
+        let u = vec![0.2, 0.7, 1.0];
+        let (found, expected) = (kernel.cross(&u, &X), straight.cross(&along(u.clone()), &turned));
+        for i in 0..11 {
+            assert!((found.0[i] - expected.0[i]).abs() < 1e-14);
+            let distances = (
+                kernel.squared_distance(&u, &row(i)),
+                straight.squared_distance(&along(u.clone()), &along(row(i))),
+            );
+            assert!((distances.0 - distances.1).abs() < 1e-13);
+        }
+    }
+
+    /// Two directions at 45 degrees to the axes, of lengthscales 0.3 and 0.7.
+    #[test]
+    fn the_lengthscale_along_an_axis_is_that_of_the_directions_together() {
+        let turn = crate::rotation::Turn::new(
+            &[false, false, true],
+            &[2.0 * (22.5f64).to_radians().tan()],
+        );
+        let rotation = Some(Rotation::identity(3).turned(&turn));
+        let kernel = Kernel { rotation, ..kernel(KernelKind::Rbf) };
+        let both = (0.5 / 0.09 + 0.5 / 0.49f64).sqrt().recip();
+        for (found, expected) in kernel.axis_lengthscales().iter().zip([both, both, 1.5]) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
     }
 
     /// Sizes around and between multiples of eight, and a block of eight points against single ones.
@@ -464,8 +568,8 @@ mod tests {
         ) {
             let X = DMatrix::from_fn(4, 3, |i, k| if k < 2 { x[2 * i + k] } else { (i % 2) as f64 });
             let weights = [1.0, -0.5, 0.3, 2.0];
-            for kind in [KernelKind::Matern52, KernelKind::Rbf] {
-                let kernel = kernel(kind);
+            let kinds = [KernelKind::Matern52, KernelKind::Rbf];
+            for kernel in kinds.map(kernel).into_iter().chain(kinds.map(turned)) {
                 let value = |u: &[f64]| -> f64 {
                     kernel.cross(u, &X).0.iter().zip(weights).map(|(k, w)| k * w).sum()
                 };

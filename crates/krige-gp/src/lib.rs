@@ -53,7 +53,7 @@
 //! # Modules, in reading order
 //!
 //! - [`domain`]: where points may lie; sampling, snapping, feasibility. [`sobol`] and [`polytope`] serve it.
-//! - [`kernel`], [`observations`], [`regression`]: the Gaussian process and its gradients. [`linalg`] serves it.
+//! - [`kernel`], [`rotation`], [`observations`], [`regression`]: the Gaussian process and its gradients. [`linalg`] serves it.
 //! - [`priors`], [`fit`], [`warp`], [`model`]: hyperparameters, output transform and noise chosen from data.
 //! - [`special`], [`acquisition`]: what an evaluation is worth, in logarithms that never underflow.
 //! - [`optimize`]: local optimizers under bounds and linear constraints, and the global search.
@@ -85,6 +85,7 @@ mod problem;
 pub mod regression;
 #[cfg(test)]
 mod robustness_tests;
+pub mod rotation;
 mod sampling;
 pub mod sobol;
 pub mod special;

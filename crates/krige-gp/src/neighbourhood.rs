@@ -45,6 +45,7 @@ mod tests {
         let kernel = Kernel {
             kind: KernelKind::Matern52,
             lengthscales: vec![0.1, 100.0],
+            rotation: None,
             outputscale: 1.0,
             categorical: vec![false; 2],
         };

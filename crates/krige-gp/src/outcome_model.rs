@@ -11,6 +11,7 @@ use crate::observations::{Observations, same_point};
 use crate::plateau::repeated;
 use crate::priors::Priors;
 use crate::regression::{GaussianProcess, Hyperparameters, Mean, kernel_of};
+use crate::rotation::planes;
 use crate::warp::{OutputTransform, Warp, moments, winsorize};
 
 /// Fewest measurements that a warp or a smoother kernel is chosen from.
@@ -28,6 +29,16 @@ const SMOOTH_GAIN: f64 = 8.0;
 /// Where the fit of the infinitely smooth kernel starts: nearly a polynomial of low order.
 const SMOOTH_LENGTHSCALE: f64 = 3.0;
 const SMOOTH_OUTPUTSCALE: f64 = 300.0;
+
+/// By how much other directions than the axes must explain an objective better, as log evidence: by so much, and by this for
+/// each pair of dimensions, as an angle that means nothing gains 1/2 on average.
+const TURN_GAIN: f64 = 5.0;
+const TURN_GAIN_PER_PLANE: f64 = 1.0;
+
+/// Directions are looked for whenever so many measurements have come, and up to so many in all; once they are found, each
+/// fit goes on from them. (These fits cost the most.)
+const TURN_EVERY: usize = 4;
+const TURN_UP_TO: usize = 150;
 
 /// Up to this many measurements every call refits; beyond it, only when their number grew by a twentieth.
 const ALWAYS_REFIT: usize = 150;
@@ -85,6 +96,17 @@ pub(crate) enum Role {
         lower: f64,
         upper: f64,
     },
+}
+
+/// Where a fit starts, and what it may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// From where the priors say, and from given hyperparameters, along the axes.
+    PriorAndStarts,
+    /// From these alone.
+    Starts,
+    /// From these alone, with other directions than the axes.
+    Turning,
 }
 
 /// A candidate for the model of an outcome.
@@ -231,7 +253,8 @@ impl OutcomeFit<'_> {
         let y = self.measurements.y;
         let kernel = KernelKind::Matern52;
         let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
-        let plain = self.candidate(Warp::Identity, y, kernel, &priors, &start, true)?;
+        let plain =
+            self.candidate(Warp::Identity, y, kernel, &priors, &start, Search::PriorAndStarts)?;
         if y.len() < MIN_WARP {
             return Ok(plain);
         }
@@ -250,13 +273,68 @@ impl OutcomeFit<'_> {
         .unwrap_or(plain);
         if best.transform.warp != Warp::Identity {
             let starts = [best.fit.hyperparameters.clone()];
-            best = self.candidate(best.transform.warp, y, kernel, &priors, &starts, true)?;
+            best = self.candidate(
+                best.transform.warp,
+                y,
+                kernel,
+                &priors,
+                &starts,
+                Search::PriorAndStarts,
+            )?;
         }
-        let smooth = matches!(self.role, Role::Objective).then(|| self.smooth_candidate(warm));
-        Ok(match smooth {
-            Some(Ok(smooth)) if smooth.evidence > best.evidence + SMOOTH_GAIN => smooth,
+        if let Role::Constraint { .. } = self.role {
+            return Ok(best);
+        }
+        let straight = self.smoother(best, warm);
+        match self.turned_candidate(&straight, warm) {
+            Some(turned) => Ok(self.smoother(turned, warm)),
+            None => Ok(straight),
+        }
+    }
+
+    /// Returns the fit of the infinitely smooth kernel, along the directions of `best`, if it is that much better.
+    fn smoother(&self, best: Candidate, warm: Option<&OutcomeState>) -> Candidate {
+        if best.fit.hyperparameters.kernel == KernelKind::Rbf {
+            return best;
+        }
+        match self.smooth_candidate(&best, warm) {
+            Ok(smooth) if smooth.evidence > best.evidence + SMOOTH_GAIN => smooth,
             _ => best,
-        })
+        }
+    }
+
+    /// Fits the directions of the lengthscales too, from where `straight` is and from where they were; nothing, if the
+    /// evidence does not make up for their number.
+    fn turned_candidate(
+        &self,
+        straight: &Candidate,
+        warm: Option<&OutcomeState>,
+    ) -> Option<Candidate> {
+        let Measurements { y, .. } = self.measurements;
+        let (d, n, planes) = (self.categorical.len(), y.len(), planes(self.categorical).len());
+        let was = warm.filter(|w| w.hyperparameters.rotation.is_some());
+        let due = warm.is_none_or(|w| w.fitted_to / TURN_EVERY < n / TURN_EVERY);
+        let from_axes = n <= TURN_UP_TO;
+        if planes == 0 || n < planes.max(2 * d) || was.is_none() && !(from_axes && due) {
+            return None;
+        }
+        let Hyperparameters { kernel, .. } = straight.fit.hyperparameters;
+        let priors = match kernel {
+            KernelKind::Rbf => Priors::smooth_objective(d),
+            KernelKind::Matern52 => self.clean_priors(),
+        };
+        let axes = from_axes.then(|| straight.fit.hyperparameters.clone());
+        let starts: Vec<Hyperparameters> =
+            axes.into_iter().chain(was.map(|w| w.hyperparameters.clone())).collect();
+        // Along the axes another warp may be the best one.
+        let here = straight.transform.warp;
+        let there = was.map(|w| w.warp).filter(|warp| *warp != here);
+        let turned = [Some(here), there].into_iter().flatten().filter_map(|warp| {
+            self.candidate(warp, y, kernel, &priors, &starts, Search::Turning).ok()
+        });
+        let turned = turned.reduce(|a, b| if b.evidence > a.evidence { b } else { a })?;
+        let needed = straight.evidence + TURN_GAIN + TURN_GAIN_PER_PLANE * planes as f64;
+        (turned.evidence > needed).then_some(turned)
     }
 
     /// Fits under stronger and stronger warps, as long as the evidence grows; nothing, if none is better than `plain`.
@@ -274,7 +352,7 @@ impl OutcomeFit<'_> {
             let mut starts = vec![before.fit.hyperparameters.clone()];
             starts.extend(warm.filter(|w| w.warp == warp).map(|w| w.hyperparameters.clone()));
             let (y, kernel) = (self.measurements.y, KernelKind::Matern52);
-            match self.candidate(warp, y, kernel, priors, &starts, false) {
+            match self.candidate(warp, y, kernel, priors, &starts, Search::Starts) {
                 Ok(candidate) if candidate.evidence > before.evidence => best = Some(candidate),
                 // A warp that cannot be fitted (it may flatten the data altogether) is out of the running, too.
                 _ => break,
@@ -287,6 +365,7 @@ impl OutcomeFit<'_> {
     /// ever gets there.
     fn smooth_candidate(
         &self,
+        best: &Candidate,
         warm: Option<&OutcomeState>,
     ) -> Result<Candidate, NotPositiveDefinite> {
         let d = self.categorical.len();
@@ -295,12 +374,16 @@ impl OutcomeFit<'_> {
         let mut starts = vec![Hyperparameters {
             kernel,
             lengthscales: vec![SMOOTH_LENGTHSCALE; d],
+            rotation: best.fit.hyperparameters.rotation.clone(),
             outputscale: SMOOTH_OUTPUTSCALE,
             noise_variance: priors.noise_start,
         }];
         let was_smooth = |w: &&OutcomeState| w.hyperparameters.kernel == kernel && !w.noisy;
-        starts.extend(warm.filter(was_smooth).map(|w| w.hyperparameters.clone()));
-        self.candidate(Warp::Identity, self.measurements.y, kernel, &priors, &starts, false)
+        let turned = best.fit.hyperparameters.rotation.is_some();
+        let alike = |w: &&OutcomeState| w.hyperparameters.rotation.is_some() == turned;
+        starts.extend(warm.filter(was_smooth).filter(alike).map(|w| w.hyperparameters.clone()));
+        let search = if turned { Search::Turning } else { Search::Starts };
+        self.candidate(Warp::Identity, self.measurements.y, kernel, &priors, &starts, search)
     }
 
     /// Fits with priors whose noise is never negligible, those of Ax or like them, and keeps the best kernel.
@@ -316,7 +399,8 @@ impl OutcomeFit<'_> {
         };
         let mut best: Option<Candidate> = None;
         for kernel in kernels {
-            let candidate = self.candidate(Warp::Identity, &y, *kernel, priors, start, true)?;
+            let candidate =
+                self.candidate(Warp::Identity, &y, *kernel, priors, start, Search::PriorAndStarts)?;
             if best.as_ref().is_none_or(|best| candidate.evidence > best.evidence) {
                 best = Some(candidate);
             }
@@ -331,14 +415,22 @@ impl OutcomeFit<'_> {
         kernel: KernelKind,
         priors: &Priors,
         starts: &[Hyperparameters],
-        from_prior: bool,
+        search: Search,
     ) -> Result<Candidate, NotPositiveDefinite> {
         let transform = OutputTransform::new(warp, y);
         let data = self.observations(&transform, y, &self.chosen);
-        let starts: Vec<Hyperparameters> =
-            starts.iter().map(|start| Hyperparameters { kernel, ..start.clone() }).collect();
-        let problem = MapEstimate::new(&data, self.categorical, kernel, priors);
-        let fit = if from_prior { problem.solve(&starts) } else { problem.solve_from(&starts) };
+        let turns = search == Search::Turning;
+        let start = |start: &Hyperparameters| {
+            let rotation = start.rotation.clone().filter(|_| turns);
+            Hyperparameters { kernel, rotation, ..start.clone() }
+        };
+        let starts: Vec<Hyperparameters> = starts.iter().map(start).collect();
+        let problem =
+            MapEstimate { turns, ..MapEstimate::new(&data, self.categorical, kernel, priors) };
+        let fit = match search {
+            Search::PriorAndStarts => problem.solve(&starts),
+            Search::Starts | Search::Turning => problem.solve_from(&starts),
+        };
         let fit = match fit {
             Ok(fit) => fit,
             Err(_) => {

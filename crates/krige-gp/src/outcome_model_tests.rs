@@ -72,6 +72,36 @@ fn a_quadratic_is_seen_through_by_the_smooth_kernel() {
     assert_eq!(model.state.hyperparameters.kernel, KernelKind::Matern52);
 }
 
+/// A valley of kinks along no axis, in which knobs act together, and one along the axes; found anew, and kept.
+#[test]
+fn directions_are_turned_where_the_function_is_along_no_axis() {
+    let x = spread(41, 3);
+    let valley = |u: &[f64], turned: bool| {
+        let v: Vec<f64> = u.iter().map(|u| u - 0.4).collect();
+        let v = match turned {
+            true => [v[0] + v[1] - v[2], v[0] - v[1], v[0] + v[1] + 2.0 * v[2]],
+            false => [v[0], v[1], v[2]],
+        };
+        -(9.0 * v[0]).abs() - (3.0 * v[1]).sin() - 0.1 * v[2]
+    };
+    let y: Vec<f64> = x.iter().map(|u| valley(u, true)).collect();
+    let first = fit(&x[..40], &y[..40], Role::Objective, None);
+    assert!(first.state.hyperparameters.rotation.is_some());
+    let second = fit(&x, &y, Role::Objective, Some(&first.state));
+    assert!(second.state.hyperparameters.rotation.is_some());
+    // 41 is no number at which directions are looked for, unless there are some.
+    let straight = OutcomeState {
+        hyperparameters: Hyperparameters { rotation: None, ..first.state.hyperparameters },
+        ..first.state
+    };
+    let found = fit(&x, &y, Role::Objective, Some(&straight));
+    assert_eq!(found.state.hyperparameters.rotation, None);
+    // Neither along the axes, nor for a constraint.
+    let y: Vec<f64> = x.iter().map(|u| valley(u, false)).collect();
+    let found = fit(&x[..40], &y[..40], Role::Objective, None);
+    assert_eq!(found.state.hyperparameters.rotation, None);
+}
+
 #[test]
 fn constraints_are_resolved_at_their_bound() {
     let x = spread(25, 2);

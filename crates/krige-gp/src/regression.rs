@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::covariance::Covariance;
+use crate::covariance::{Covariance, CovarianceGradient};
 use crate::kernel::{Kernel, KernelKind, PointPanels};
 use crate::lanes::{LANES, Lanes, Tile, ZERO, add_product, add_scaled, sum, to_panels, transposed};
 use crate::linalg::NotPositiveDefinite;
@@ -13,6 +13,7 @@ use crate::linalg::panels::{
     multiply_transposed, squared_columns,
 };
 use crate::observations::Observations;
+use crate::rotation::Rotation;
 use crate::vectorize::{Vectorized, widest};
 
 /// Noise below this share of the outputscale is raised to it, to keep the factorization meaningful.
@@ -28,6 +29,8 @@ pub struct Hyperparameters {
     pub kernel: KernelKind,
     /// In units of the cube, shape `[d]`.
     pub lengthscales: Vec<f64>,
+    /// What the lengthscales are along, where it is not the axes of the cube.
+    pub rotation: Option<Rotation>,
     /// Prior variance of the function, in standardized units.
     pub outputscale: f64,
     /// Variance of the noise where it is not known, in standardized units.
@@ -50,6 +53,9 @@ pub struct Likelihood {
     pub value: f64,
     /// Derivatives with respect to the log lengthscales, shape `[d]`.
     pub lengthscales: Vec<f64>,
+    /// Derivatives with respect to the angles by which direction k turns towards direction l, skew-symmetric, shape
+    /// `[d * d]`; empty where the lengthscales are along the axes.
+    pub turns: Vec<f64>,
     /// Derivative with respect to the log outputscale.
     pub outputscale: f64,
     /// Derivative with respect to the log noise variance.
@@ -139,6 +145,7 @@ pub(crate) fn kernel_of(hyperparameters: &Hyperparameters, categorical: &[bool])
     Kernel {
         kind: hyperparameters.kernel,
         lengthscales: hyperparameters.lengthscales.clone(),
+        rotation: hyperparameters.rotation.clone(),
         outputscale: hyperparameters.outputscale,
         categorical: categorical.to_vec(),
     }
@@ -172,8 +179,8 @@ pub(crate) fn likelihood(
     let mut value =
         -0.5 * squares - covariance.log_determinant() - 0.5 * n as f64 * (2.0 * PI).ln();
     // With W = alpha alpha^T - K^-1 the derivative with respect to anything in K is tr(W dK) / 2.
-    let (lengthscales, K_inverse) = covariance.gradient(&kernel, &alpha);
-    let (alpha, K_inverse) = (alpha.as_flattened(), K_inverse.as_flattened());
+    let CovarianceGradient { lengthscales, turns, diagonal } = covariance.gradient(&kernel, &alpha);
+    let (alpha, K_inverse) = (alpha.as_flattened(), diagonal.as_flattened());
 
     // tr(W (K - noise)) without the matrix product: tr(W K) = alpha . (y - mean) - n.
     let mut outputscale = 0.5 * (squares - n as f64);
@@ -198,7 +205,7 @@ pub(crate) fn likelihood(
         Mean::Profiled => 0.0,
         Mean::Fixed(_) => alpha.iter().sum(),
     };
-    Ok(Likelihood { value, lengthscales, outputscale, noise_variance, mean })
+    Ok(Likelihood { value, lengthscales, turns, outputscale, noise_variance, mean })
 }
 
 impl GaussianProcess {

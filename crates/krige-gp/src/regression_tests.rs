@@ -77,6 +77,7 @@ fn hyperparameters(kind: KernelKind) -> Hyperparameters {
     Hyperparameters {
         kernel: kind,
         lengthscales: vec![0.3, 0.7],
+        rotation: None,
         outputscale: 1.0,
         noise_variance: 0.01,
     }
@@ -196,6 +197,7 @@ fn likelihood_gradient_matches_central_differences() {
     let data = Observations::new(&x_repeated, &y, &known);
     let categorical = [false, false, true];
     let at = |theta: &[f64; 5]| Hyperparameters {
+        rotation: None,
         kernel: KernelKind::Matern52,
         lengthscales: theta[..3].iter().map(|t| t.exp()).collect(),
         outputscale: theta[3].exp(),
@@ -296,6 +298,7 @@ proptest! {
         let parameters = Hyperparameters {
             kernel: KernelKind::Matern52,
             lengthscales: vec![0.4, 0.9, 0.6],
+            rotation: None,
             outputscale: 1.7,
             noise_variance: 0.02,
         };

@@ -4,6 +4,7 @@ use krige_gp::kernel::KernelKind;
 use krige_gp::model::OutcomeState;
 use krige_gp::multi_objective::MultiModelState;
 use krige_gp::regression::Hyperparameters;
+use krige_gp::rotation::Rotation;
 use krige_gp::suggest::ModelState;
 use krige_gp::warp::Warp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub(super) struct StoredModel {
 struct StoredOutcome {
     kernel: StoredKernel,
     lengthscales: Vec<f64>,
+    /// The directions of the lengthscales, one after the other, where they are not the axes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    directions: Vec<f64>,
     outputscale: f64,
     noise_variance: f64,
     warp: StoredWarp,
@@ -123,6 +127,7 @@ impl StoredOutcome {
                 KernelKind::Rbf => StoredKernel::Rbf,
             },
             lengthscales: hyperparameters.lengthscales.clone(),
+            directions: hyperparameters.rotation.as_ref().map_or(Vec::new(), |r| r.rows().to_vec()),
             outputscale: hyperparameters.outputscale,
             noise_variance: hyperparameters.noise_variance,
             warp: match *warp {
@@ -144,6 +149,7 @@ impl StoredOutcome {
                     StoredKernel::Rbf => KernelKind::Rbf,
                 },
                 lengthscales: self.lengthscales.clone(),
+                rotation: Rotation::from_rows(self.lengthscales.len(), self.directions.clone()),
                 outputscale: self.outputscale,
                 noise_variance: self.noise_variance,
             },

@@ -12,6 +12,7 @@ pub(crate) fn model(noise_variance: f64) -> GaussianProcess {
     let hyperparameters = Hyperparameters {
         kernel: KernelKind::Matern52,
         lengthscales: vec![0.3, 0.7],
+        rotation: None,
         outputscale: 1.0,
         noise_variance,
     };

@@ -2,6 +2,7 @@
 
 use super::super::gp_state::{StoredModel, modelled_outcomes, newest_model};
 use super::*;
+use krige_gp::rotation::Rotation;
 
 /// Larger is better; the best point is (0.3, 0.6).
 fn peak(x: f64, y: f64) -> f64 {
@@ -136,6 +137,25 @@ fn the_stored_model_is_read_back_bit_for_bit() {
         ]
     );
     assert_eq!(state["objective"]["lengthscales"].as_array().unwrap().len(), 2);
+}
+
+/// Directions that are not the axes are part of it, and what is no rotation is none.
+#[test]
+fn directions_of_the_lengthscales_are_stored() {
+    let mut lab = initialized([0, 1, 2, 3, 4]);
+    lab.ask(1).unwrap();
+    let stored: StoredModel = serde_json::from_value(lab.generation(5).state.clone()).unwrap();
+    let mut model = stored.to_engine();
+    let rows = vec![0.6, 0.8, -0.8, 0.6];
+    model.objective.hyperparameters.rotation = Rotation::from_rows(2, rows.clone());
+    let stored = StoredModel::from_engine(vec!["z".to_owned()], &model);
+    let mut value = serde_json::to_value(&stored).unwrap();
+    assert_eq!(value["objective"]["directions"], serde_json::json!(rows));
+    let read: StoredModel = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(read.to_engine(), model);
+    value["objective"]["directions"][0] = 0.7.into();
+    let read: StoredModel = serde_json::from_value(value).unwrap();
+    assert_eq!(read.to_engine().objective.hyperparameters.rotation, None);
 }
 
 #[test]
