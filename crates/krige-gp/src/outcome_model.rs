@@ -35,10 +35,12 @@ const SMOOTH_OUTPUTSCALE: f64 = 300.0;
 const TURN_GAIN: f64 = 5.0;
 const TURN_GAIN_PER_PLANE: f64 = 1.0;
 
-/// Directions are looked for whenever so many measurements have come, and up to so many in all; once they are found, each
-/// fit goes on from them. (These fits cost the most.)
-const TURN_EVERY: usize = 4;
+/// Directions are looked for up to so many measurements: these fits cost the most.
 const TURN_UP_TO: usize = 150;
+
+/// Directions and the smooth kernel are looked for whenever so many measurements have come; once one is found, each fit goes
+/// on from it.
+const LOOK_EVERY: usize = 4;
 
 /// Up to this many measurements every call refits; beyond it, only when their number grew by a twentieth.
 const ALWAYS_REFIT: usize = 150;
@@ -294,13 +296,22 @@ impl OutcomeFit<'_> {
 
     /// Returns the fit of the infinitely smooth kernel, along the directions of `best`, if it is that much better.
     fn smoother(&self, best: Candidate, warm: Option<&OutcomeState>) -> Candidate {
-        if best.fit.hyperparameters.kernel == KernelKind::Rbf {
+        let was_smooth =
+            warm.is_some_and(|w| w.hyperparameters.kernel == KernelKind::Rbf && !w.noisy);
+        if best.fit.hyperparameters.kernel == KernelKind::Rbf || !(was_smooth || self.is_due(warm))
+        {
             return best;
         }
         match self.smooth_candidate(&best, warm) {
             Ok(smooth) if smooth.evidence > best.evidence + SMOOTH_GAIN => smooth,
             _ => best,
         }
+    }
+
+    /// Whether it is time to look for what was not found so far.
+    fn is_due(&self, warm: Option<&OutcomeState>) -> bool {
+        let n = self.measurements.y.len();
+        warm.is_none_or(|w| w.fitted_to / LOOK_EVERY < n / LOOK_EVERY)
     }
 
     /// Fits the directions of the lengthscales too, from where `straight` is and from where they were; nothing, if the
@@ -313,9 +324,11 @@ impl OutcomeFit<'_> {
         let Measurements { y, .. } = self.measurements;
         let (d, n, planes) = (self.categorical.len(), y.len(), planes(self.categorical).len());
         let was = warm.filter(|w| w.hyperparameters.rotation.is_some());
-        let due = warm.is_none_or(|w| w.fitted_to / TURN_EVERY < n / TURN_EVERY);
         let from_axes = n <= TURN_UP_TO;
-        if planes == 0 || n < planes.max(2 * d) || was.is_none() && !(from_axes && due) {
+        if planes == 0
+            || n < planes.max(2 * d)
+            || was.is_none() && !(from_axes && self.is_due(warm))
+        {
             return None;
         }
         let Hyperparameters { kernel, .. } = straight.fit.hyperparameters;
