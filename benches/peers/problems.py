@@ -10,7 +10,7 @@ with its outcomes.
 import json
 import sys
 from dataclasses import dataclass, replace
-from math import cos, e, exp, inf, log, pi, prod, sin, sqrt, tau
+from math import cos, e, exp, floor, inf, log, pi, prod, sin, sqrt, tau
 
 
 class SplitMix:
@@ -83,6 +83,23 @@ hartmann6 = hartmann(
 
 def rosenbrock(x):
     return [sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in zip(x, x[1:]))]
+
+
+def hartmann3_in_steps(x):
+    return hartmann3([floor(8 * x + 0.5) / 8 for x in x])
+
+
+def valley(x):
+    last = len(x) - 1
+    norm = sum(i * i for i in range(1, len(x) + 1))
+    along = sum(i * x for i, x in enumerate(x, 1))
+    reflected = (x - 2 * along / norm * i for i, x in enumerate(x, 1))
+    return [sum(1000 ** (i / last) * x * x for i, x in enumerate(reflected))]
+
+
+def zakharov(x):
+    along = sum(0.5 * i * x for i, x in enumerate(x, 1))
+    return [sum(x * x for x in x) + along**2 + along**4]
 
 
 def ackley(x):
@@ -283,6 +300,17 @@ def _all():
             styblinski_tang,
             6 * -39.16616570377142,
             ((-2.9035340277254935,) * 6,),
+        ),
+        Problem("valley3", 30, box(*[(-4, 6)] * 3), valley, 0.0, ((0.0,) * 3,)),
+        Problem("valley6", 50, box(*[(-4, 6)] * 6), valley, 0.0, ((0.0,) * 6,)),
+        Problem("zakharov4", 40, box(*[(-5, 10)] * 4), zakharov, 0.0, ((0.0,) * 4,)),
+        Problem(
+            "hartmann3_steps",
+            30,
+            box(*[(0, 1)] * 3),
+            hartmann3_in_steps,
+            -3.6973658329698718,
+            ((0.125, 0.5, 0.875),),
         ),
         Problem("branin_noisy", 25, branin_box, branin, *branin_best, noise=2.0),
         Problem("hartmann6_noisy", 50, unit6, hartmann6, *hartmann6_best, noise=0.1),

@@ -224,6 +224,10 @@ pub(crate) fn all() -> Vec<Problem> {
             TestFunction::styblinski_tang(6),
             &[("ax", 1.65), ("optuna-tpe", 1.71), ("optuna-gp", 1.83), ("egobox", 1.90)],
         ),
+        plain("valley3", 30, TestFunction::valley(3), &[]),
+        plain("valley6", 50, TestFunction::valley(6), &[]),
+        plain("zakharov4", 40, TestFunction::zakharov(4), &[]),
+        plain("hartmann3_steps", 30, TestFunction::hartmann3_in_steps(), &[]),
         plain("cosine8", 50, on(TestFunction::cosine_mixture(8), -0.7, 1.3), &[]),
         Problem { noise: &[2.0], ..plain("branin_noisy", 25, TestFunction::branin(), &[]) },
         Problem {

@@ -98,6 +98,18 @@ impl TestFunction {
         }
     }
 
+    /// [`TestFunction::hartmann3`] with knobs that move in steps of an eighth: the same value all over a step.
+    pub fn hartmann3_in_steps() -> Self {
+        Self {
+            minimum: -3.697_365_832_969_871_8,
+            minimizers: vec![vec![0.125, 0.5, 0.875]],
+            ..Self::boxed("hartmann3_in_steps", vec![(0.0, 1.0); 3], |x| {
+                let stepped: Vec<f64> = x.iter().map(|x| (8.0 * x + 0.5).floor() / 8.0).collect();
+                (Self::hartmann3().objective)(&stepped)
+            })
+        }
+    }
+
     /// Hartmann in 6 parameters: six local minima, one of which (-3.2032) holds back many optimizers.
     pub fn hartmann6() -> Self {
         Self {
@@ -151,6 +163,36 @@ impl TestFunction {
                 x.windows(2)
                     .map(|w| 100.0 * (w[1] - w[0] * w[0]).powi(2) + (1.0 - w[0]).powi(2))
                     .sum()
+            })
+        }
+    }
+
+    /// A quadratic in `d` parameters, at least 2, with curvatures of 1 to 1,000 along directions that belong to no parameter:
+    /// the axes, reflected at the plane across (1, 2, …, d).
+    pub fn valley(d: usize) -> Self {
+        Self {
+            minimizers: vec![vec![0.0; d]],
+            ..Self::boxed("valley", vec![(-4.0, 6.0); d], |x| {
+                let across = |i: usize| (i + 1) as f64;
+                let norm: f64 = (0..x.len()).map(|i| across(i) * across(i)).sum();
+                let along: f64 = x.iter().enumerate().map(|(i, x)| across(i) * x).sum();
+                let last = (x.len() - 1) as f64;
+                let term = |(i, x): (usize, &f64)| {
+                    let reflected = x - 2.0 * along / norm * across(i);
+                    1000f64.powf(i as f64 / last) * reflected * reflected
+                };
+                x.iter().enumerate().map(term).sum()
+            })
+        }
+    }
+
+    /// Zakharov in `d` parameters: a plate that is bent along one direction, which belongs to no parameter.
+    pub fn zakharov(d: usize) -> Self {
+        Self {
+            minimizers: vec![vec![0.0; d]],
+            ..Self::boxed("zakharov", vec![(-5.0, 10.0); d], |x| {
+                let along: f64 = x.iter().enumerate().map(|(i, x)| 0.5 * (i + 1) as f64 * x).sum();
+                x.iter().map(|x| x * x).sum::<f64>() + along.powi(2) + along.powi(4)
             })
         }
     }
@@ -294,9 +336,12 @@ mod tests {
         vec![
             TestFunction::branin(),
             TestFunction::hartmann3(),
+            TestFunction::hartmann3_in_steps(),
             TestFunction::hartmann6(),
             TestFunction::himmelblau(),
             TestFunction::rosenbrock(4),
+            TestFunction::valley(6),
+            TestFunction::zakharov(4),
             TestFunction::ackley(5),
             TestFunction::levy(8),
             TestFunction::styblinski_tang(6),
@@ -376,6 +421,9 @@ mod tests {
             (TestFunction::hartmann6(), vec![0.5; 6], -0.505_314_991_702_233_2),
             (TestFunction::himmelblau(), vec![0.0, 0.0], 170.0),
             (TestFunction::rosenbrock(3), vec![0.0, 1.0, 2.0], 201.0),
+            (TestFunction::valley(3), vec![14.0, 0.0, 0.0], 36_649.964_425_626_94),
+            (TestFunction::zakharov(2), vec![1.0, 2.0], 50.3125),
+            (TestFunction::hartmann3_in_steps(), vec![0.53, 0.45, 0.5], -0.628_022_015_070_594_2),
             (TestFunction::ackley(2), vec![1.0, 2.0], 5.422_131_717_799_508),
             (TestFunction::levy(2), vec![2.0, 3.0], 1.409_155_445_883_025_5),
             (TestFunction::styblinski_tang(2), vec![1.0, 2.0], -24.0),
