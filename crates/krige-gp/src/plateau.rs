@@ -16,6 +16,11 @@ const MOST: f64 = 0.25;
 /// What a further point of the same plateau makes of the balls around the others.
 const GROWTH: f64 = 2.0;
 
+/// Fewest different outputs that show whether they are rounded, and the most units that a range of rounded ones has: with more, equal
+/// outputs are no coincidence.
+const FEW: usize = 4;
+const MOST_UNITS: f64 = 300.0;
+
 /// Balls in which the objective is taken to be flat. As an acquisition function it is 0 outside, and minus infinity inside.
 ///
 /// There is one around each point of the plateau. Its radius is the distance to the nearest other one, doubled for each
@@ -32,7 +37,11 @@ impl Plateau {
     /// Returns the plateau of the best of `measured`, points with their outputs, or `None` if it is none. `categorical` has
     /// shape `[d]`; points of other categories are on no common plateau.
     pub(crate) fn of_best(measured: &[(&Vec<f64>, f64)], categorical: &[bool]) -> Option<Self> {
-        let best = measured.iter().map(|(_, y)| *y).fold(f64::NEG_INFINITY, f64::max);
+        let values: Vec<f64> = measured.iter().map(|(_, y)| *y).collect();
+        if are_rounded(&values) {
+            return None;
+        }
+        let best = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut on: Vec<&Vec<f64>> = Vec::new();
         for (u, y) in measured {
             if *y == best && !on.iter().any(|other| same_point(other, u)) {
@@ -58,11 +67,29 @@ impl Plateau {
     }
 }
 
+/// Whether outputs are multiples of a unit that is no small part of their range: equal ones are then a matter of rounding.
+fn are_rounded(y: &[f64]) -> bool {
+    let mut values = y.to_vec();
+    values.sort_by(f64::total_cmp);
+    let unit = values.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 0.0);
+    let Some(unit) = unit.reduce(f64::min) else { return false };
+    values.dedup();
+    let (first, last) = (values[0], values[values.len() - 1]);
+    // The last bits of decimal fractions are not exact.
+    let slack = 1e-9 + 4.0 * f64::EPSILON * first.abs().max(last.abs()) / unit;
+    let multiple = |y: &f64| ((y - first) / unit - ((y - first) / unit).round()).abs() <= slack;
+    let units = (last - first) / unit;
+    values.len() >= FEW && units <= MOST_UNITS && slack < 0.1 && values.iter().all(multiple)
+}
+
 /// Returns which of the outputs `y` at the points `x`, shape `[n][d]`, were measured at another point too that is nearer than
 /// all with other values.
 ///
 /// Further away they say nothing: a symmetric function has equal values at the points of a symmetric design.
 pub(crate) fn repeated(x: &[Vec<f64>], y: &[f64], categorical: &[bool]) -> Vec<bool> {
+    if are_rounded(y) {
+        return vec![false; y.len()];
+    }
     let most = MOST * (categorical.len() as f64).sqrt();
     let mut sorted = y.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -149,10 +176,29 @@ mod tests {
     }
 
     #[test]
+    fn rounded_outputs_are_told_from_steps() {
+        let rounded: Vec<f64> = [3.3, 1.05, 2.7, 0.0, 2.75, 2.75].map(|y| y + 100.0).to_vec();
+        assert!(are_rounded(&rounded));
+        assert!(are_rounded(&[5.0, 7.0, 6.0, 12.0, 7.0]));
+        // Finer than what repetition could be a coincidence of; three values; values of their own.
+        assert!(!are_rounded(&[0.1, 0.2, 55.3, 97.4, 55.3]));
+        assert!(!are_rounded(&[5.0, 7.0, 6.0, 7.0]));
+        assert!(!are_rounded(&[0.3, 0.1234, 0.77, 0.9, 0.77]));
+        assert!(!are_rounded(&[]) && !are_rounded(&[1.0; 5]));
+        assert!(!are_rounded(&[1e300, -1e300, 0.0, 1e-300, 7.0]));
+        let x: Vec<Vec<f64>> = (0..5).map(|i| vec![0.1 * f64::from(i)]).collect();
+        let y = [5.0, 7.0, 7.0, 12.0, 6.0];
+        assert_eq!(repeated(&x, &y, &[false]), [false; 5]);
+        let points: Vec<(&[f64], f64)> =
+            x.iter().map(Vec::as_slice).zip([5.0, 9.0, 9.0, 8.0, 6.0]).collect();
+        assert_eq!(plateau(&points, &[false]), None);
+    }
+
+    #[test]
     fn values_are_repeated_at_other_points_near_by() {
         let points = [0.1, 0.2, 0.9, 0.5, 0.5, 0.3, 0.32, 0.35];
         let x: Vec<Vec<f64>> = points.iter().map(|u| vec![*u]).collect();
-        let y = [1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.1, 3.0];
+        let y = [1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.1234, 3.0];
         let expected = [true, false, false, false, false, false, false, false];
         assert_eq!(repeated(&x, &y, &[false]), expected);
         assert_eq!(repeated(&[], &[], &[false]), []);
