@@ -12,7 +12,7 @@ use crate::model::{FitError, NoiseAssumption};
 use crate::observations::{distinct, same_point};
 use crate::optimize::multistart::{Found, Search};
 use crate::outcome_model::OutcomeModel;
-use crate::plateau::Plateau;
+use crate::steps::Steps;
 use crate::suggest::{AcquisitionKind, Model, Problem, SuggestError, Suggested};
 
 /// Measured points that noisy improvement is compared with.
@@ -37,6 +37,9 @@ const POLISH_MOVE: f64 = 1e-5;
 
 /// A polishing step this close to a pending point had better wait for what that one finds.
 const POLISH_APART: f64 = 1e-2;
+
+/// Where an objective has steps, the model's best point is measured if it has a new value with this probability.
+const PROBABLY_NEW: f64 = 0.5;
 
 /// The best point is held back by a constraint where the log probability of feasibility is below minus this.
 const ACTIVE: f64 = 1e-12;
@@ -144,8 +147,8 @@ impl<'a> Chooser<'a> {
         let search = self.search(&incumbents, &lengthscales);
         let improvement = Box::new(self.noisy_improvement(model, &feasible)?);
         let mut acquisition = constrained(improvement, model);
-        if let Some(plateau) = self.plateau(&feasible) {
-            acquisition.terms.push((1.0, Box::new(plateau)));
+        if let Some(steps) = self.steps() {
+            acquisition.terms.push((1.0, Box::new(steps)));
         }
         let now = Found { value: acquisition.value(u), u: u.to_vec() };
         let least = now.value + JOINT_GAIN;
@@ -183,16 +186,20 @@ impl<'a> Chooser<'a> {
                 (Box::new(LogEi { gp, best: feasible[0].1 }), AcquisitionKind::LogEi)
             };
         let mut acquisition = constrained(objective, model);
-        if let Some(plateau) = self.plateau(&feasible) {
-            acquisition.terms.push((1.0, Box::new(plateau)));
+        let steps = self.steps();
+        let may_be_new =
+            |u: &Vec<f64>| steps.as_ref().is_none_or(|steps| steps.value(u) > PROBABLY_NEW.ln());
+        if let Some(u) = self.polish(model, &search).filter(may_be_new) {
+            let value = acquisition.value(&u);
+            return Ok(Some((Found { u, value }, AcquisitionKind::GreedyPolish)));
+        }
+        if let Some(steps) = steps {
+            acquisition.terms.push((1.0, Box::new(steps)));
             if let Some(found) = search.maximize(&acquisition) {
                 return Ok(Some((found, kind)));
             }
-            // Nothing is left outside of it.
+            // Every point was measured.
             acquisition.terms.pop();
-        } else if let Some(u) = self.polish(model, &search) {
-            let value = acquisition.value(&u);
-            return Ok(Some((Found { u, value }, AcquisitionKind::GreedyPolish)));
         }
         Ok(search.maximize(&acquisition).map(|found| (found, kind)))
     }
@@ -210,24 +217,15 @@ impl<'a> Chooser<'a> {
         feasible
     }
 
-    /// The plateau that the best of the feasible points is on, if any: under noise that is known to be there equal values mean
-    /// nothing.
-    fn plateau(&self, feasible: &[(Vec<f64>, f64, f64)]) -> Option<Plateau> {
+    /// The steps of the objective, if it shows any: under noise that is known to be there equal values mean nothing.
+    fn steps(&self) -> Option<Steps> {
         let known = |variance: &Option<f64>| variance.is_some_and(|variance| variance > 0.0);
-        if self.problem.options.noise == NoiseAssumption::Noisy
-            || self.problem.objective.noise_variance.iter().any(known)
-        {
+        let Problem { x, objective, domain, options, .. } = self.problem;
+        if options.noise == NoiseAssumption::Noisy || objective.noise_variance.iter().any(known) {
             return None;
         }
-        let is_feasible = |u: &Vec<f64>| feasible.iter().any(|(other, ..)| same_point(other, u));
-        let measured: Vec<(&Vec<f64>, f64)> = self
-            .problem
-            .x
-            .iter()
-            .zip(self.problem.objective.y.iter().copied())
-            .filter(|(u, _)| is_feasible(u))
-            .collect();
-        Plateau::of_best(&measured, &self.problem.domain.categorical())
+        let measured: Vec<(&Vec<f64>, f64)> = x.iter().zip(objective.y.iter().copied()).collect();
+        Steps::new(&measured, &self.pending, &domain.categorical())
     }
 
     fn search<'s>(&'s self, incumbents: &'s [Vec<f64>], lengthscales: &'s [f64]) -> Search<'s> {

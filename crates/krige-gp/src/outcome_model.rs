@@ -8,10 +8,10 @@ use crate::linalg::NotPositiveDefinite;
 use crate::model::{FitError, ModelKind, ModelOptions, NoiseAssumption, OutcomeState};
 use crate::neighbourhood::{EXACT_UP_TO, neighbourhood};
 use crate::observations::{Observations, same_point};
-use crate::plateau::repeated;
 use crate::priors::Priors;
 use crate::regression::{GaussianProcess, Hyperparameters, Mean, kernel_of};
 use crate::rotation::planes;
+use crate::steps::repeated;
 use crate::warp::{OutputTransform, Warp, moments, winsorize};
 
 /// Fewest measurements that a warp or a smoother kernel is chosen from.

@@ -123,8 +123,8 @@ fn a_narrow_valley_along_no_axis_is_followed_in_six_dimensions() {
     assert!(logs[1] < -1.0, "{logs:?}");
 }
 
-/// A knob that moves in steps answers the same all over a step, which a model of smooth functions does not expect: 90 of these
-/// 120 evaluations find another value, and 74 where the engine does not look for plateaus.
+/// A knob that moves in steps answers the same all over a step, which a model of smooth functions does not expect: 105 of these
+/// 120 evaluations find another value, and 74 where the engine does not look for steps.
 #[test]
 fn little_time_is_spent_within_a_step_of_the_knobs() {
     let step = |u: &f64| (u * 12.0).round() / 12.0;
@@ -136,7 +136,7 @@ fn little_time_is_spent_within_a_step_of_the_knobs() {
         y.len()
     };
     let found: Vec<usize> = (0..4).map(values).collect();
-    assert!(found.iter().sum::<usize>() >= 84, "{found:?}");
+    assert!(found.iter().sum::<usize>() >= 98, "{found:?}");
 }
 
 fn mixed() -> Domain {
