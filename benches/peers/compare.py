@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import laboratory
 from problems import PROBLEMS, attached
 from runs import run
 from tables import Tables
@@ -76,17 +77,16 @@ def find_package(name):
     return Peer(name, command, versions[0] if versions else "uniform")
 
 
-def several(known):
+def several(text):
     """An argument of names with commas between them."""
+    return list(dict.fromkeys(text.split(",")))
 
-    def names(text):
-        found = list(dict.fromkeys(text.split(",")))
-        for name in found:
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"there is no `{name}`, only {', '.join(known)}")
-        return found
 
-    return names
+def check(parser, option, names, known):
+    """Ends the program where a name is not known."""
+    for name in names or []:
+        if name not in known:
+            parser.error(f"argument {option}: there is no `{name}`, only {', '.join(known)}")
 
 
 def seeds(text):
@@ -115,10 +115,12 @@ def arguments(argv):
     parser.add_argument("what", nargs="?", choices=["time", "regret"], help=what)
     default = [name for name in NAMES if name != "random"]
     which = f"of {', '.join(NAMES)}; without it all but random"
-    parser.add_argument("--peers", type=several(NAMES), default=default, metavar="A,B", help=which)
+    parser.add_argument("--peers", type=several, default=default, metavar="A,B", help=which)
     names = ["start", *(problem.name for problem in SCALES), *PROBLEMS]
-    which = f"of {', '.join(names)}; without it all"
-    parser.add_argument("--problems", type=several(names), metavar="A,B", help=which)
+    which = f"of {', '.join(names)} and the tables; `tables` for all of these; without it all"
+    parser.add_argument("--problems", type=several, metavar="A,B", help=which)
+    where = "tables of laboratory data, folders `dataset_*` as Olympus has them (those of its package, if installed)"
+    parser.add_argument("--tables", type=Path, metavar="FOLDER", help=where)
     which = "one repetition each, such as 0-4,7 (%(default)s)"
     parser.add_argument("--seeds", type=seeds, default="0-4", metavar="N-M", help=which)
     parser.add_argument("--shifted", action="store_true", help="regret on boxes that are moved by seed")
@@ -129,6 +131,9 @@ def arguments(argv):
     where = "the program (target/release/krige of this project)"
     parser.add_argument("--krige", type=Path, default=ROOT / "target/release/krige", metavar="FILE", help=where)
     options = parser.parse_args(argv)
+    check(parser, "--peers", options.peers, NAMES)
+    find_tables(parser, options)
+    check(parser, "--problems", options.problems, [*names, *options.laboratory])
     if options.shifted and options.what != "regret":
         parser.error("--shifted goes with `regret`: times are told of the problems as they are")
     options.jobs = jobs(options)
@@ -137,11 +142,26 @@ def arguments(argv):
     return options
 
 
+def find_tables(parser, options):
+    """Sets the problems of tables, and puts them in the place of `tables`."""
+    folder = options.tables or laboratory.installed()
+    try:
+        options.laboratory = laboratory.problems(folder) if folder else {}
+    except (OSError, ValueError, LookupError) as error:
+        parser.error(f"argument --tables: {folder} is not as Olympus has it: {error!r}")
+    if options.tables and not options.laboratory:
+        parser.error(f"argument --tables: there is no table in {folder}, expected `dataset_*/data.csv`")
+    if options.problems and "tables" in options.problems:
+        if not options.laboratory:
+            parser.error("argument --problems: no tables: pip install -r benches/peers/requirements.txt, or --tables")
+        options.problems = [name for name in options.problems if name != "tables"] + list(options.laboratory)
+
+
 def jobs(options):
     """What is to be run, as pairs of a kind and a problem."""
     time = [("start", START), *(("attached", problem) for problem in SCALES)]
     loops = [("regret", PROBLEMS[name]) for name in LOOPS]
-    regret = [("regret", p) for p in PROBLEMS.values() if p.minimizers or not options.shifted]
+    regret = [("regret", p) for p in (PROBLEMS | options.laboratory).values() if p.minimizers or not options.shifted]
     found = {"time": time + loops, "regret": regret, None: time + regret}[options.what]
     return [job for job in found if not options.problems or job[1].name in options.problems]
 
