@@ -200,15 +200,16 @@ impl OutcomeFit<'_> {
             let best = self.noisy_candidate(&ax, &[KernelKind::Rbf], &start)?;
             return self.finish(best, infers_noise);
         }
-        if self.options.noise == NoiseAssumption::Noisy && infers_noise {
+        let enough = n >= 2 * d.min(6);
+        if self.options.noise == NoiseAssumption::Noisy && infers_noise && !enough {
             let best =
                 self.noisy_candidate(&ax, &[KernelKind::Matern52, KernelKind::Rbf], &start)?;
             return self.finish(best, true);
         }
+        // Noise that is small beside the range of the outputs needs warps and long lengthscales as much as none does.
         let best = self.clean_candidate(warm)?;
         let clean = self.finish(best, false)?;
-        let enough = n >= 2 * d.min(6);
-        if self.options.noise != NoiseAssumption::Unknown || !infers_noise || !enough {
+        if self.options.noise == NoiseAssumption::Deterministic || !infers_noise || !enough {
             return Ok(clean);
         }
         // The lengthscales are believed as for clean data, and the kernel is not the smoother one: otherwise it would win by
@@ -511,9 +512,15 @@ impl OutcomeFit<'_> {
             .collect();
         levels.sort_by(f64::total_cmp);
         let typical = levels[levels.len() / 2];
-        let noisy = state.noisy
-            || self.options.noise != NoiseAssumption::Deterministic
-                && typical > NEARLY_NOISE_FREE * state.hyperparameters.outputscale;
+        // Who says that there is noise wants it to be averaged over, however little is found.
+        let matters = match self.options.noise {
+            NoiseAssumption::Deterministic => false,
+            NoiseAssumption::Noisy if data.infers_noise() => true,
+            NoiseAssumption::Noisy | NoiseAssumption::Unknown => {
+                typical > NEARLY_NOISE_FREE * state.hyperparameters.outputscale
+            }
+        };
+        let noisy = state.noisy || matters;
         Ok(OutcomeModel { gp, transform, state, constant: false, noisy })
     }
 
