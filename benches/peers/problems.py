@@ -314,6 +314,7 @@ def _all():
         ),
         Problem("branin_noisy", 25, branin_box, branin, *branin_best, noise=2.0),
         Problem("hartmann6_noisy", 50, unit6, hartmann6, *hartmann6_best, noise=0.1),
+        Problem("rosenbrock4_noisy", 50, box(*[(-5, 10)] * 4), rosenbrock, 0.0, ((1.0,) * 4,), noise=20.0),
         Problem("gramacy", 30, box(*[(0, 1)] * 2), gramacy, 0.5997880520100676, constraints=2),
         Problem("gardner", 30, box(*[(0, 6)] * 2), gardner, -2.0, constraints=1),
         Problem("ackley_mixed", 40, mixed, ackley_mixed),

@@ -239,6 +239,10 @@ pub(crate) fn all() -> Vec<Problem> {
                 &[("ax", -0.70), ("optuna-gp", -0.50), ("optuna-tpe", -0.39), ("egobox", -0.37)],
             )
         },
+        Problem {
+            noise: &[20.0],
+            ..plain("rosenbrock4_noisy", 50, TestFunction::rosenbrock(4), &[])
+        },
         plain(
             "gramacy",
             30,

@@ -1,6 +1,6 @@
 //! One run of one problem: the initial design, then the engine, exactly as the default strategy asks it.
 
-use krige_gp::model::ModelOptions;
+use krige_gp::model::{ModelOptions, NoiseAssumption};
 use krige_gp::multi_objective::{MultiModelState, MultiProblem, ObjectiveData, suggest_multi};
 use krige_gp::pareto::non_dominated;
 use krige_gp::sobol::Sobol;
@@ -101,11 +101,21 @@ impl Run<'_> {
             seed: self.seed_of(avoid.len()),
             warm_start: self.model.as_ref(),
             remaining: budget_known.then_some(remaining),
+            options: self.options(),
             ..Problem::new(&self.instance.domain, &self.x, &self.objectives[0].outcomes)
         };
         let suggestions = suggest(&problem, count).expect("the domain is not empty");
         self.model = suggestions.model;
         suggestions.points.into_iter().map(|point| point.u).collect()
+    }
+
+    /// Where there is noise the engine is told so, as `benches/peers` tells everybody.
+    fn options(&self) -> ModelOptions {
+        let noise = match self.problem.noise {
+            [] => NoiseAssumption::Unknown,
+            _ => NoiseAssumption::Noisy,
+        };
+        ModelOptions { noise, ..ModelOptions::default() }
     }
 
     /// Points for several objectives.
@@ -117,7 +127,7 @@ impl Run<'_> {
             pending,
             fixed: &[],
             avoid,
-            options: ModelOptions::default(),
+            options: self.options(),
             seed: self.seed_of(avoid.len()),
             warm_start: self.models.as_ref(),
             effort: Effort::Fast,
@@ -162,6 +172,7 @@ impl Run<'_> {
             let predict = |data: &ObjectiveData| {
                 let problem = Problem {
                     warm_start: self.model.as_ref(),
+                    options: self.options(),
                     ..Problem::new(&self.instance.domain, &self.x, &data.outcomes)
                 };
                 fit_model(&problem).expect("a model").predict(&self.x)

@@ -14,7 +14,7 @@ pub enum NoiseAssumption {
     Unknown,
     /// There is none to speak of.
     Deterministic,
-    /// There is noise.
+    /// There is noise, of whatever size: what counts is the improvement over an uncertain best, and points may be measured again.
     Noisy,
 }
 

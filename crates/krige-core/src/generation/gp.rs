@@ -21,7 +21,7 @@ pub enum Noise {
     Unknown,
     /// The same arm gives the same value.
     Deterministic,
-    /// There is noise.
+    /// There is noise, of whatever size: arms may be measured again.
     Noisy,
 }
 
