@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 /// Chooses the next experiment from the results so far.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "krige", version, about)]
 struct Args {
     #[command(subcommand)]
     command: Command,

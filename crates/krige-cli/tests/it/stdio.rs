@@ -282,3 +282,13 @@ fn bye_ends_the_process_without_a_reply() {
     session.send_without_reply(b"{\"cmd\":\"bye\"}");
     assert_eq!(session.end(), (Some(0), String::new()));
 }
+
+#[test]
+fn it_tells_its_name_and_version() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_krige"))
+        .arg("--version")
+        .output()
+        .expect("it starts");
+    let expected = concat!("krige ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
