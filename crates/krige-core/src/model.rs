@@ -2,12 +2,15 @@
 
 use indexmap::IndexMap;
 use krige_gp::model::ModelOptions;
+use krige_gp::special::normal_cdf;
 use krige_gp::suggest::{Model as Engine, Problem, SuggestError, fit_model};
 
 use crate::experiment::Experiment;
+use crate::expression::Relation;
 use crate::generation::{Series, series};
+use crate::objective::OutcomeConstraint;
 use crate::search_space::{MembershipError, SearchSpace};
-use crate::trial::Prediction;
+use crate::trial::{Prediction, Trial};
 use crate::value::Parameterization;
 
 /// A Gaussian process for each metric.
@@ -82,6 +85,47 @@ impl Model {
             Some((metric.clone(), prediction))
         };
         Ok(self.metrics.iter().filter_map(predict).collect())
+    }
+
+    /// The probability that a trial keeps every outcome constraint.
+    ///
+    /// Where a constraint's metrics are measured without noise, what was observed of the trial decides, as
+    /// [`Experiment::is_feasible`] has it: 0 or 1. Under noise a measurement may have been lucky, and it is what the model
+    /// expects, with its uncertainty. A trial without the data has probability 0.
+    ///
+    /// # Errors
+    /// If the trial's arm is not of the search space.
+    pub fn probability_feasible(
+        &self,
+        experiment: &Experiment,
+        trial: &Trial,
+    ) -> Result<f64, ModelError> {
+        let Some(optimization) = &experiment.optimization else { return Ok(0.0) };
+        let predicted = self.predict(&trial.arm.parameters)?;
+        let baseline = experiment.baseline_trial();
+        let baseline = baseline.map(|trial| self.predict(&trial.arm.parameters)).transpose()?;
+        let probability = |constraint: &OutcomeConstraint| {
+            let weights = constraint.weights();
+            let is_noisy =
+                |metric: &String| self.metrics.get(metric).is_some_and(|m| m.0.is_noisy());
+            if !weights.keys().any(is_noisy) {
+                return f64::from(u8::from(experiment.keeps(trial, constraint)));
+            }
+            let of = |metric: &str| predicted.get(metric).map(|p| p.mean);
+            let bound = constraint.bound_value(|metric| Some(baseline.as_ref()?.get(metric)?.mean));
+            let (Some(bound), Some(value)) = (bound, constraint.value(of)) else { return 0.0 };
+            let variance = |(metric, weight): (&String, &f64)| {
+                Some((weight * predicted.get(metric)?.sem).powi(2))
+            };
+            let sd = weights.iter().filter_map(variance).sum::<f64>().sqrt();
+            let margin = match constraint.relation() {
+                Relation::AtMost => bound - value,
+                Relation::AtLeast => value - bound,
+            };
+            normal_cdf(margin / sd.max(f64::MIN_POSITIVE))
+        };
+        let constraints = optimization.feasibility_constraints();
+        Ok(constraints.map(probability).product())
     }
 }
 

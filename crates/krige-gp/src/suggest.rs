@@ -153,6 +153,11 @@ impl Model {
         }
     }
 
+    /// Whether the objective was measured with noise that matters, so that a measurement is not the truth at its point.
+    pub fn is_noisy(&self) -> bool {
+        self.objective.noisy
+    }
+
     /// Returns the expected objective at each row of `points`, shape `[.][d]`.
     pub fn predict(&self, points: &[Vec<f64>]) -> Vec<Prediction> {
         predictions(&self.objective, points)

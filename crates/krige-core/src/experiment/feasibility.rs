@@ -2,7 +2,7 @@
 
 use super::Experiment;
 use crate::expression::Relation;
-use crate::objective::OutcomeBound;
+use crate::objective::{OutcomeBound, OutcomeConstraint};
 use crate::trial::Trial;
 
 impl Experiment {
@@ -18,25 +18,31 @@ impl Experiment {
     /// not, and no trial does before it is known what is optimized.
     pub fn is_feasible(&self, trial: &Trial) -> bool {
         let Some(optimization) = &self.optimization else { return false };
-        let baseline = self.baseline.and_then(|index| self.trials.get(index));
-        optimization.feasibility_constraints().all(|constraint| {
-            let mean = |trial: &Trial, metric: &str| trial.observation(metric).map(|o| o.mean);
-            let bound = constraint.bound_value(|metric| mean(baseline?, metric));
-            let value = constraint.value(|metric| mean(trial, metric));
-            let (Some(bound), Some(value)) = (bound, value) else { return false };
-            let variance: f64 = constraint
-                .weights()
-                .iter()
-                .filter_map(|(metric, weight)| {
-                    Some((weight * trial.observation(metric)?.sem.unwrap_or(0.0)).powi(2))
-                })
-                .sum();
-            let margin = 1.96 * variance.sqrt();
-            match constraint.relation() {
-                Relation::AtMost => value - margin <= bound,
-                Relation::AtLeast => value + margin >= bound,
-            }
-        })
+        optimization.feasibility_constraints().all(|constraint| self.keeps(trial, constraint))
+    }
+
+    /// Whether a trial keeps a constraint within its 95% confidence interval, by what was observed.
+    pub(crate) fn keeps(&self, trial: &Trial, constraint: &OutcomeConstraint) -> bool {
+        let mean = |trial: &Trial, metric: &str| trial.observation(metric).map(|o| o.mean);
+        let bound = constraint.bound_value(|metric| mean(self.baseline_trial()?, metric));
+        let value = constraint.value(|metric| mean(trial, metric));
+        let (Some(bound), Some(value)) = (bound, value) else { return false };
+        let variance: f64 = constraint
+            .weights()
+            .iter()
+            .filter_map(|(metric, weight)| {
+                Some((weight * trial.observation(metric)?.sem.unwrap_or(0.0)).powi(2))
+            })
+            .sum();
+        let margin = 1.96 * variance.sqrt();
+        match constraint.relation() {
+            Relation::AtMost => value - margin <= bound,
+            Relation::AtLeast => value + margin >= bound,
+        }
+    }
+
+    pub(crate) fn baseline_trial(&self) -> Option<&Trial> {
+        self.trials.get(self.baseline?)
     }
 
     /// Whether what was observed of the baseline decides what is feasible.

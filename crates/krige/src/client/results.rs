@@ -38,9 +38,9 @@ pub struct BestParameterization {
 impl Client {
     /// The best of the trials that were run.
     ///
-    /// With `use_model_predictions`, the one of which the model expects most, among those that it thinks feasible, and
-    /// the model's values for it: under noise the luckiest measurement is not the best trial. Without, or where there is
-    /// no usable model, the one with the best observed value.
+    /// With `use_model_predictions`, the one of which the model expects most, and the model's values for it: under noise the
+    /// luckiest measurement is not the best trial. What it expects counts from the worst trial on, times the probability that
+    /// the outcome constraints hold. Without, or where there is no usable model, the one with the best observed value.
     ///
     /// # Errors
     /// If there are several objectives, or no trial that could be the best.
@@ -157,21 +157,35 @@ fn best(
     }
 }
 
-/// The completed trial with the best predicted objective, among those predicted to be feasible (or, if none is, among
-/// all that are feasible as observed).
+/// A trial that is less likely to be feasible than this is not recommended.
+const LIKELY_ENOUGH: f64 = 0.05;
+
+/// The completed trial whose predicted objective is the furthest above the worst one, times the probability that it is
+/// feasible, as Ax has it (its `best_point_method` is `max_utility`).
 fn best_by_model(experiment: &Experiment, model: &Model) -> Option<BestParameterization> {
     let objective = single_objective(experiment)?;
     let metrics = experiment.optimization.as_ref()?.metrics();
-    experiment
+    let candidates: Vec<_> = experiment
         .trials_in(&[TrialStatus::Completed])
-        .filter(|trial| Experiment::has_data(trial, &metrics) && experiment.is_feasible(trial))
+        .filter(|trial| Experiment::has_data(trial, &metrics))
         .filter_map(|trial| {
             let predicted = model.predict(&trial.arm.parameters).ok()?;
             let utility = objective.value(|metric| predicted.get(metric).map(|p| p.mean))?;
-            Some((utility, trial, predicted))
+            let likely = model.probability_feasible(experiment, trial).ok()?;
+            Some((utility, likely, trial, predicted))
         })
-        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.index.cmp(&a.1.index)))
-        .map(|(_, trial, predicted)| {
+        .collect();
+    let worst = candidates.iter().map(|c| c.0).fold(f64::INFINITY, f64::min);
+    candidates
+        .into_iter()
+        .filter(|(_, likely, ..)| *likely >= LIKELY_ENOUGH)
+        .max_by(|a, b| {
+            let worth = |(utility, likely, ..): &(f64, f64, _, _)| (utility - worst) * likely;
+            // Beside a worst trial that is far below, the last digits of the best ones are lost.
+            let by_utility = || a.0.total_cmp(&b.0).then(b.2.index.cmp(&a.2.index));
+            worth(a).total_cmp(&worth(b)).then_with(by_utility)
+        })
+        .map(|(_, _, trial, predicted)| {
             let estimate = |p: Prediction| Estimate { mean: p.mean, sem: Some(p.sem) };
             best(trial, predicted.into_iter().map(|(m, p)| (m, estimate(p))).collect(), true)
         })

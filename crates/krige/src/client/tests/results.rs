@@ -74,6 +74,39 @@ fn what_breaks_an_outcome_constraint_is_not_the_best() {
 }
 
 #[test]
+fn under_noise_the_best_trial_is_likely_to_keep_its_constraints() {
+    let mut client = optimizing("-y", &["z <= 5"]);
+    // The more x, the better, and z is x but for noise of 1. At 7 the measurement was lucky; at 5 it is a toss-up.
+    let noise = [0.4, -0.3, 0.6, -0.5, 0.2, 0.1, -0.2, -2.5, 0.3, -0.4, 0.5];
+    for (i, noise) in (0..).zip(noise) {
+        let x = f64::from(i);
+        let trial = client.attach_trial(point(x, 1, "water"), None).expect("attached");
+        client
+            .complete_trial(trial, [("y", (-x, 0.0)), ("z", (x + noise, 1.0))])
+            .expect("completed");
+    }
+    assert_eq!(client.get_best_parameterization(false).expect("one").trial_index, 7);
+    let best = client.get_best_parameterization(true).expect("one");
+    assert_eq!((best.trial_index, best.from_model), (4, true), "{best:?}");
+}
+
+#[test]
+fn a_worst_trial_far_below_hides_nothing() {
+    let mut client = optimizing("-y", &["z <= 3"]);
+    tell(&mut client, 1.0, &[("y", 1e12), ("z", 1.0)]);
+    tell(&mut client, 2.0, &[("y", 1e-5), ("z", 1.0)]);
+    tell(&mut client, 3.0, &[("y", 0.0), ("z", 1.0)]);
+    let predicted: Vec<f64> = client
+        .predict(&[point(2.0, 1, "water"), point(3.0, 1, "water")])
+        .expect("predicted")
+        .iter()
+        .map(|of| of["y"].mean)
+        .collect();
+    let best = if predicted[0] < predicted[1] { 1 } else { 2 };
+    assert_eq!(client.get_best_parameterization(true).expect("one").trial_index, best);
+}
+
+#[test]
 fn a_relative_constraint_needs_its_baseline() {
     let mut client = optimizing("-y", &["z >= 0.9 * baseline"]);
     tell(&mut client, 1.0, &[("y", 1.0), ("z", 8.0)]);
