@@ -49,7 +49,8 @@ def problem(folder):
     outcomes = [sign * y / (highest - lowest) for y in outcomes]
     name = PREFIX + folder.name.removeprefix("dataset_")
     trials = min(max(10 * len(parameters), 30), 50)
-    return Problem(name, trials, tuple(parameters), lookup(parameters, rows, outcomes), min(outcomes))
+    function = lookup(parameters, rows, outcomes)
+    return Problem(name, trials, tuple(parameters), function, min(outcomes), in_ranges=True)
 
 
 def parameter(described, values):

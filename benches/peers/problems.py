@@ -167,7 +167,7 @@ class Problem:
 
     `function` takes the values of the parameters in their order, and gives objectives, then constraints, feasible where
     at most 0. `best` is the least feasible value, or with several objectives the largest hypervolume over `reference`.
-    `minimizers` are needed where the box may be moved.
+    `minimizers` are needed where the box may be moved. `in_ranges` is set where values are shares of their range.
     """
 
     name: str
@@ -180,6 +180,7 @@ class Problem:
     noise: float = 0.0
     constraints: int = 0
     reference: tuple = None
+    in_ranges: bool = False
 
     def names(self):
         """The outcomes, in the order in which `function` gives them."""

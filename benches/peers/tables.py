@@ -117,6 +117,8 @@ class Tables:
 
     def regret(self, problems):
         medians, ranks, common = [], [], []
+        # Regrets in the same unit, the range of a table, of which a mean tells something.
+        ranges = []
         for problem in problems:
             found = self.of("regret", problem.name)
             if not found:
@@ -124,6 +126,8 @@ class Tables:
             regrets = {peer: [log_regret(problem, r) for r in found[peer]] for peer in found}
             medians.append([problem.name, str(problem.trials), *(spread(regrets.get(peer)) for peer in self.peers)])
             rank = expected_ranks(regrets)
+            if problem.in_ranges and len(found) == len(self.peers):
+                ranges.append({peer: fmean(r["regret"] for r in found[peer]) for peer in found})
             if len(rank) == len(self.peers):
                 common.append(rank)
             ranks.append([problem.name, *(f"{rank[peer]:.2f}" if peer in rank else "" for peer in self.peers)])
@@ -132,6 +136,9 @@ class Tables:
         if common:
             mean = (sum(rank[peer] for rank in common) / len(common) for peer in self.peers)
             ranks.append([f"mean of the {len(common)} that all ran", *(f"{m:.2f}" for m in mean)])
+        if ranges:
+            mean = (fmean(of[peer] for of in ranges) for peer in self.peers)
+            ranks.append([f"mean regret of the tables ({len(ranges)})", *(f"{m:.3f}" for m in mean)])
         head = ["problem", "trials", *self.peers]
         return table(head, medians) + "\n" + table(["expected rank", *self.peers], ranks)
 

@@ -73,6 +73,7 @@ class Laboratory(unittest.TestCase):
         output, errors, status = call(*arguments, "--problems", "tables")
         self.assertEqual(status, 0, errors)
         self.assertIn("| lab_flow | 30 | -10.00 ", output)
+        self.assertIn("| mean regret of the tables (1) | 0.000 |", output)
         record = json.loads(out.read_text())
         self.assertEqual({y for (y,) in record["outcomes"]}, {1.25, 0.25, 0.75})
         _, errors, status = call(*arguments, "--problems", "lab_flaw")
