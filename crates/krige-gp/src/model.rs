@@ -21,8 +21,8 @@ pub enum NoiseAssumption {
 /// Which family of models to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ModelKind {
-    /// Matern-5/2 with free outputscale, output warp by evidence, and noise handled as assumed; for an objective without
-    /// noise RBF, and lengthscales along other directions than the axes, where the evidence for these is strong.
+    /// Matern-5/2 with free outputscale, output warp by evidence, and noise handled as assumed; for an objective with little
+    /// noise or none RBF, and lengthscales along other directions than the axes, where the evidence for these is strong.
     #[default]
     Evidence,
     /// The default of Ax 1.3: RBF, outputscale 1, its noise prior, winsorized outputs.

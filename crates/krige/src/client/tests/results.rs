@@ -91,19 +91,24 @@ fn under_noise_the_best_trial_is_likely_to_keep_its_constraints() {
 }
 
 #[test]
-fn a_worst_trial_far_below_hides_nothing() {
-    let mut client = optimizing("-y", &["z <= 3"]);
-    tell(&mut client, 1.0, &[("y", 1e12), ("z", 1.0)]);
-    tell(&mut client, 2.0, &[("y", 1e-5), ("z", 1.0)]);
-    tell(&mut client, 3.0, &[("y", 0.0), ("z", 1.0)]);
-    let predicted: Vec<f64> = client
-        .predict(&[point(2.0, 1, "water"), point(3.0, 1, "water")])
-        .expect("predicted")
-        .iter()
-        .map(|of| of["y"].mean)
-        .collect();
-    let best = if predicted[0] < predicted[1] { 1 } else { 2 };
-    assert_eq!(client.get_best_parameterization(true).expect("one").trial_index, best);
+fn under_noise_a_relative_constraint_is_compared_with_what_is_expected_of_the_baseline() {
+    let mut client = optimizing("-y", &["z >= 0.5 * baseline"]);
+    // As above, with z from 10 down: at 7 the measurement was lucky.
+    let noise = [0.4, -0.3, 0.6, -0.5, 0.2, 0.1, -0.2, -2.5, 0.3, -0.4, 0.5];
+    for (i, noise) in (0..).zip(noise) {
+        let x = f64::from(i);
+        let arm = point(x, 1, "water");
+        let trial = if i == 0 {
+            client.attach_baseline(arm, None).expect("attached")
+        } else {
+            client.attach_trial(arm, None).expect("attached")
+        };
+        client
+            .complete_trial(trial, [("y", (-x, 0.0)), ("z", (10.0 - x - noise, 1.0))])
+            .expect("completed");
+    }
+    let best = client.get_best_parameterization(true).expect("one");
+    assert!((3..=5).contains(&best.trial_index) && best.from_model, "{best:?}");
 }
 
 #[test]
