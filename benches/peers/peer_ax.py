@@ -33,6 +33,9 @@ class Ax:
         return list(self.client.get_next_trials(max_trials=n).items())
 
     def tell(self, index, values):
+        if None in values.values():
+            self.client.mark_trial_failed(trial_index=index)
+            return
         self.client.complete_trial(trial_index=index, raw_data=values)
 
     def attach(self, params, values):

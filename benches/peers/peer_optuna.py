@@ -5,6 +5,7 @@ import sys
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import GPSampler, TPESampler
+from optuna.trial import TrialState
 
 from serve import serve
 
@@ -34,6 +35,9 @@ class Optuna:
         return [(trial, trial.params) for trial in trials]
 
     def tell(self, trial, values):
+        if None in values.values():
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
         if self.constraints:
             trial.set_user_attr("constraints", [values[name] for name in self.constraints])
         self.study.tell(trial, [values[name] for name in self.objectives])

@@ -132,6 +132,24 @@ def gramacy(x):
     return [x[0] + x[1], wave, x[0] ** 2 + x[1] ** 2 - 1.5]
 
 
+def fails(function):
+    """Fails, with None, where a constraint is broken: nobody is told of them."""
+
+    def value(x):
+        objective, *constraints = function(x)
+        return [None if any(c > 0 for c in constraints) else objective]
+
+    return value
+
+
+def branin_bounded(x):
+    return branin(x) + [x[0] + x[1] - 11, -2.5 - x[0]]
+
+
+def hartmann6_bounded(x):
+    return hartmann6(x) + [sum(x) - 2.6, x[0] * x[1] - 0.3]
+
+
 def gardner(x):
     """The first simulated problem of Gardner et al. (2014)."""
     return [cos(2 * x[0]) * cos(x[1]) + sin(x[0]), cos(x[0] + x[1]) - 0.5]
@@ -166,7 +184,7 @@ class Problem:
     """Something to be minimized, with what it may cost.
 
     `function` takes the values of the parameters in their order, and gives objectives, then constraints, feasible where
-    at most 0. `best` is the least feasible value, or with several objectives the largest hypervolume over `reference`.
+    at most 0, or None where it fails. `best` is the least feasible value, or with several objectives the largest hypervolume over `reference`.
     `minimizers` are needed where the box may be moved. `in_ranges` is set where values are shares of their range.
     """
 
@@ -228,7 +246,8 @@ class Problem:
         if self.noise:
             outcomes = [recommended]
         split = len(self.names()) - self.constraints
-        feasible = (y[0] for y in outcomes if all(c <= TOLERANCE for c in y[split:]))
+        succeeded = (y for y in outcomes if y[0] is not None)
+        feasible = (y[0] for y in succeeded if all(c <= TOLERANCE for c in y[split:]))
         return min(feasible, default=inf) - self.best
 
 
@@ -319,6 +338,9 @@ def _all():
         Problem("gramacy", 30, box(*[(0, 1)] * 2), gramacy, 0.5997880520100676, constraints=2),
         Problem("gardner", 30, box(*[(0, 6)] * 2), gardner, -2.0, constraints=1),
         Problem("ackley_mixed", 40, mixed, ackley_mixed),
+        Problem("branin_fails", 25, branin_box, fails(branin_bounded), branin_best[0]),
+        Problem("hartmann6_fails", 50, unit6, fails(hartmann6_bounded), hartmann6_best[0]),
+        Problem("gramacy_fails", 30, box(*[(0, 1)] * 2), fails(gramacy), 0.5997880520100676),
         # The hypervolume of the front, as Balandat et al. (2020) have it in BoTorch.
         Problem("branin_currin", 40, box(*[(0, 1)] * 2), branin_currin, 59.36011874867746, reference=(18.0, 6.0)),
     ]

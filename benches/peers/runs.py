@@ -71,10 +71,13 @@ def regret(process, problem, seed, cpu):
         trials = process.request("ask", n=count)["trials"]
         for trial in trials:
             true = problem.evaluate(trial["params"])
-            told = [y + problem.noise * noise.normal() for y in true] if problem.noise else true
+            failed = true[0] is None
+            noisy = problem.noise and not failed
+            told = [y + problem.noise * noise.normal() for y in true] if noisy else true
             points.append(list(trial["params"].values()))
             outcomes.append(true)
-            seen.append((told[0], trial["params"]))
+            if not failed:
+                seen.append((told[0], trial["params"]))
             process.request("tell", id=trial["id"], values=dict(zip(names, told)))
         cpu += [(process.cpu() - before) / count] * count
     wall = process.wall() - began

@@ -1,7 +1,8 @@
 """The peer's side of `docs/stdio.md`, for optimizers that are Python packages.
 
-A peer is a class with `ask(n)`, which gives `(token, parameters)` pairs, `tell(token, values)`, `attach(parameters,
-values)` and `recommend()`, which may give None; it is made from a spec, a seed and how many are asked at a time.
+A peer is a class with `ask(n)`, which gives `(token, parameters)` pairs, `tell(token, values)`, whose values are None
+where a trial failed, `attach(parameters, values)` and `recommend()`, which may give None; it is made from a spec, a seed
+and how many are asked at a time.
 """
 
 import json

@@ -23,6 +23,8 @@ pub(crate) struct Problem {
 pub(crate) enum Space {
     /// A test function over its box.
     Box(TestFunction),
+    /// A test function that fails where its constraints are broken: nobody is told of them.
+    Hidden(TestFunction),
     /// Ackley over two floats, an integer and two unordered choices.
     MixedAckley,
     /// Several objectives over the unit cube; whether the engine is told the reference point.
@@ -48,6 +50,10 @@ impl Problem {
                 let d = function.bounds.len();
                 let moved = if shifted { moved(function, seed) } else { function.bounds.clone() };
                 (moved, vec![Dimension::Continuous; d])
+            }
+            Space::Hidden(function) => {
+                let continuous = vec![Dimension::Continuous; function.bounds.len()];
+                (function.bounds.clone(), continuous)
             }
             Space::MixedAckley => {
                 let even = |n: usize| (0..n).map(|i| i as f64 / (n - 1) as f64).collect();
@@ -90,7 +96,7 @@ fn moved(function: &TestFunction, seed: u64) -> Vec<(f64, f64)> {
 }
 
 impl Instance<'_> {
-    /// The true objectives and the constraints, feasible where at most 0, at a point of the cube.
+    /// The true objectives and the constraints, feasible where at most 0, at a point of the cube; NaN where that fails.
     pub(crate) fn measure(&self, u: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mut x: Vec<f64> =
             u.iter().zip(&self.bounds).map(|(u, (low, high))| low + u * (high - low)).collect();
@@ -98,6 +104,11 @@ impl Instance<'_> {
         match &self.problem.space {
             Space::Box(function) => {
                 (vec![(function.objective)(&x)], constraints(&function.constraints, &x))
+            }
+            Space::Hidden(function) => {
+                let fails = function.constraints.iter().any(|constraint| constraint(&x) > 0.0);
+                let value = if fails { f64::NAN } else { (function.objective)(&x) };
+                (vec![value], Vec::new())
             }
             Space::MixedAckley => {
                 for (values, u) in CHOICES.iter().zip(&u[3..]) {
@@ -116,7 +127,7 @@ impl Instance<'_> {
     /// The thresholds that the engine is told, one for each objective, larger being better.
     pub(crate) fn thresholds(&self) -> Vec<Option<f64>> {
         match &self.problem.space {
-            Space::Box(_) | Space::MixedAckley => vec![None],
+            Space::Box(_) | Space::Hidden(_) | Space::MixedAckley => vec![None],
             Space::Several(MultiObjectiveFunction { reference, .. }, told) => {
                 reference.iter().map(|value| told.then_some(-value)).collect()
             }
@@ -128,7 +139,7 @@ impl Instance<'_> {
     pub(crate) fn regret(&self, values: &[Vec<f64>]) -> f64 {
         let best = values.iter().map(|value| value[0]).fold(f64::INFINITY, f64::min);
         match &self.problem.space {
-            Space::Box(function) => best - function.minimum,
+            Space::Box(function) | Space::Hidden(function) => best - function.minimum,
             Space::MixedAckley => best,
             Space::Several(function, _) => {
                 let negated = |value: &Vec<f64>| value.iter().map(|v| -v).collect();
@@ -154,6 +165,10 @@ pub(crate) fn all() -> Vec<Problem> {
     let plain = |name, trials, function, peers| {
         let space = Space::Box(function);
         Problem { name, trials, batch: 1, noise: &[], space, peers }
+    };
+    let hidden = |name, trials, function| {
+        let space = Space::Hidden(function);
+        Problem { name, trials, batch: 1, noise: &[], space, peers: &[] }
     };
     let several = |name, trials, function, told, peers| {
         let space = Space::Several(function, told);
@@ -251,6 +266,23 @@ pub(crate) fn all() -> Vec<Problem> {
         ),
         plain("gardner", 30, TestFunction::gardner(), &[]),
         plain("pressure_vessel", 50, TestFunction::pressure_vessel(), &[]),
+        hidden(
+            "branin_fails",
+            25,
+            TestFunction {
+                constraints: vec![|x| x[0] + x[1] - 11.0, |x| -2.5 - x[0]],
+                ..TestFunction::branin()
+            },
+        ),
+        hidden(
+            "hartmann6_fails",
+            50,
+            TestFunction {
+                constraints: vec![|x| x.iter().sum::<f64>() - 2.6, |x| x[0] * x[1] - 0.3],
+                ..TestFunction::hartmann6()
+            },
+        ),
+        hidden("gramacy_fails", 30, TestFunction::gramacy()),
         Problem {
             space: Space::MixedAckley,
             ..plain(

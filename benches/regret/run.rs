@@ -9,8 +9,11 @@ use krige_testkit::SplitMix;
 
 use crate::problems::{self, Instance};
 
-/// The default strategy's design: the centre, then Sobol points.
+/// The default strategy's design: the centre, then Sobol points; of those that failed others in their place, until there are
+/// so many of all, and two that did not fail.
 const INITIAL: usize = 5;
+const TRIED: usize = 10;
+const MEASURED: usize = 2;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +28,9 @@ struct Run<'a> {
     problem: &'a problems::Problem,
     instance: Instance<'a>,
     seed: u64,
+    /// Where measurements succeeded, and where they failed.
     x: Vec<Vec<f64>>,
+    failed: Vec<Vec<f64>>,
     objectives: Vec<ObjectiveData>,
     constraints: Vec<ConstraintData>,
     model: Option<ModelState>,
@@ -41,16 +46,17 @@ pub(crate) fn run(
     let instance = problem.instance(shifted, seed);
     let unmeasured = |threshold| ObjectiveData { threshold, ..ObjectiveData::default() };
     let objectives = instance.thresholds().into_iter().map(unmeasured).collect();
-    let (x, constraints, model, models) = (Vec::new(), Vec::new(), None, None);
-    let mut run = Run { problem, instance, seed, x, objectives, constraints, model, models };
+    let (x, failed, constraints, model, models) = (Vec::new(), Vec::new(), Vec::new(), None, None);
+    let mut run =
+        Run { problem, instance, seed, x, failed, objectives, constraints, model, models };
     let mut noise = SplitMix::new(&[seed, 777]);
     let (mut chosen, mut seconds) = (0, 0.0);
-    while run.x.len() < problem.trials {
-        let count = problem.batch.min(problem.trials - run.x.len());
+    while run.trials() < problem.trials {
+        let count = problem.batch.min(problem.trials - run.trials());
         let before = cpu_seconds();
         let points = run.ask(count, budget_known);
         seconds += cpu_seconds() - before;
-        chosen += (run.x.len() + count).saturating_sub(INITIAL).min(count);
+        chosen += (0..count).filter(|asked| !run.is_design(*asked)).count();
         for u in points {
             run.tell(u, &mut noise);
         }
@@ -60,13 +66,24 @@ pub(crate) fn run(
 }
 
 impl Run<'_> {
+    /// How many trials there were.
+    fn trials(&self) -> usize {
+        self.x.len() + self.failed.len()
+    }
+
+    /// Whether the design comes before the model, when `asked` points are under way.
+    fn is_design(&self, asked: usize) -> bool {
+        let enough = self.trials() + asked >= TRIED && self.x.len() >= MEASURED;
+        self.x.len() + asked < INITIAL && !enough
+    }
+
     fn ask(&mut self, count: usize, budget_known: bool) -> Vec<Vec<f64>> {
         let domain = &self.instance.domain;
         let sobol = Sobol::scrambled(domain.len(), SplitMix::new(&[self.seed, 1]).next_u64())
             .expect("few dimensions");
         let mut asked = Vec::new();
-        while asked.len() < count && self.x.len() + asked.len() < INITIAL {
-            let index = self.x.len() + asked.len();
+        while asked.len() < count && self.is_design(asked.len()) {
+            let index = self.trials() + asked.len();
             let middle = vec![0.5; domain.len()];
             let u = if index == 0 { middle } else { sobol.point(index as u32 - 1) };
             asked.push(u.iter().zip(&domain.dimensions).map(|(u, d)| d.draw(*u)).collect());
@@ -93,14 +110,15 @@ impl Run<'_> {
         avoid: &[Vec<f64>],
         budget_known: bool,
     ) -> Vec<Vec<f64>> {
-        let remaining = self.problem.trials - avoid.len();
+        let trials = self.failed.len() + avoid.len();
         let problem = Problem {
             constraints: &self.constraints,
             pending,
             avoid,
-            seed: self.seed_of(avoid.len()),
+            failed: &self.failed,
+            seed: self.seed_of(trials),
             warm_start: self.model.as_ref(),
-            remaining: budget_known.then_some(remaining),
+            remaining: budget_known.then_some(self.problem.trials - trials),
             options: self.options(),
             ..Problem::new(&self.instance.domain, &self.x, &self.objectives[0].outcomes)
         };
@@ -125,6 +143,7 @@ impl Run<'_> {
             objectives: &self.objectives,
             constraints: &self.constraints,
             pending,
+            failed: &self.failed,
             fixed: &[],
             avoid,
             options: self.options(),
@@ -143,6 +162,10 @@ impl Run<'_> {
 
     fn tell(&mut self, u: Vec<f64>, noise: &mut SplitMix) {
         let (values, constraints) = self.instance.measure(&u);
+        if values.iter().any(|value| value.is_nan()) {
+            self.failed.push(u);
+            return;
+        }
         for (j, (data, value)) in self.objectives.iter_mut().zip(values).enumerate() {
             let mut y = -value;
             if let Some(sd) = self.problem.noise.get(j) {

@@ -7,8 +7,10 @@ pub mod feasibility;
 pub mod log_ei;
 pub mod log_nei;
 mod posterior_mean;
+mod viability;
 
 pub use posterior_mean::PosteriorMean;
+pub(crate) use viability::Viability;
 
 /// A function of a point of the cube, to be maximized.
 pub trait Acquisition {
@@ -25,10 +27,34 @@ pub trait Acquisition {
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64;
 }
 
+impl<A: Acquisition> Acquisition for &A {
+    fn value(&self, u: &[f64]) -> f64 {
+        A::value(self, u)
+    }
+
+    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
+        A::values(self, points)
+    }
+
+    fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
+        A::add_gradient(self, u, weight, gradient)
+    }
+}
+
 /// A weighted sum: logarithms of independent factors, or an objective with a tie-break.
 pub struct WeightedSum<'a> {
     /// Weights and terms.
     pub terms: Vec<(f64, Box<dyn Acquisition + 'a>)>,
+}
+
+impl<'a> WeightedSum<'a> {
+    /// Multiplies an acquisition function by the probability of success, where that is in question.
+    pub(crate) fn times_viability(mut self, viability: Option<&'a Viability>) -> Self {
+        if let Some(viability) = viability {
+            self.terms.push((1.0, Box::new(viability)));
+        }
+        self
+    }
 }
 
 impl Acquisition for WeightedSum<'_> {

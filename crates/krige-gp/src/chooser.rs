@@ -38,8 +38,9 @@ const POLISH_MOVE: f64 = 1e-5;
 /// A polishing step this close to a pending point had better wait for what that one finds.
 const POLISH_APART: f64 = 1e-2;
 
-/// Where an objective has steps, the model's best point is measured if it has a new value with this probability.
-const PROBABLY_NEW: f64 = 0.5;
+/// The model's best point is measured if that succeeds, and on an objective with steps gives a new value, with this
+/// probability each.
+const PROBABLY: f64 = 0.5;
 
 /// The best point is held back by a constraint where the log probability of feasibility is below minus this.
 const ACTIVE: f64 = 1e-12;
@@ -71,6 +72,7 @@ impl<'a> Chooser<'a> {
         if self.refuse_pending {
             self.refused.extend_from_slice(self.problem.x);
             self.refused.extend_from_slice(self.problem.pending);
+            self.refused.extend_from_slice(self.problem.failed);
         }
     }
 
@@ -188,8 +190,12 @@ impl<'a> Chooser<'a> {
         let mut acquisition = constrained(objective, model);
         let steps = self.steps();
         let may_be_new =
-            |u: &Vec<f64>| steps.as_ref().is_none_or(|steps| steps.value(u) > PROBABLY_NEW.ln());
-        if let Some(u) = self.polish(model, &search).filter(may_be_new) {
+            |u: &Vec<f64>| steps.as_ref().is_none_or(|steps| steps.value(u) > PROBABLY.ln());
+        let may_succeed = |u: &Vec<f64>| {
+            model.viability.as_ref().is_none_or(|viability| viability.value(u) > PROBABLY.ln())
+        };
+        let polished = self.polish(model, &search).filter(may_be_new).filter(may_succeed);
+        if let Some(u) = polished {
             let value = acquisition.value(&u);
             return Ok(Some((Found { u, value }, AcquisitionKind::GreedyPolish)));
         }
@@ -292,7 +298,7 @@ impl<'a> Chooser<'a> {
     /// improvement where a constraint is in its way, if it is a new point.
     fn polish(&self, model: &Model, search: &Search<'_>) -> Option<Vec<f64>> {
         let n = self.problem.x.len();
-        let turn = n + self.pending.len();
+        let turn = n + self.pending.len() + self.problem.failed.len();
         let ending = self
             .problem
             .remaining
@@ -301,7 +307,8 @@ impl<'a> Chooser<'a> {
         if model.objective.noisy || !(ending || due) {
             return None;
         }
-        let greedy = constrained(Box::new(PosteriorMean { gp: &model.objective.gp }), model);
+        // Without the probability of success: it changes slowly, but would move the maximum by more than its last digits.
+        let greedy = feasible(Box::new(PosteriorMean { gp: &model.objective.gp }), model);
         let u = search.incumbents.first()?.clone();
         let mut found = search.climb(Found { value: greedy.value(&u), u }, &greedy);
         // The sum of mean and log feasibility keeps nearly five standard deviations away from a constraint. The
@@ -309,15 +316,16 @@ impl<'a> Chooser<'a> {
         if model.log_feasibility().value(&found.u) < -ACTIVE {
             let gp = &model.objective.gp;
             let best = gp.posterior_mean(search.incumbents.first()?, None);
-            let improvement = constrained(Box::new(LogEi { gp, best }), model);
+            let improvement = feasible(Box::new(LogEi { gp, best }), model);
             let value = improvement.value(&found.u);
             found = search.climb(Found { value, ..found }, &improvement);
         }
         let within = |other: &Vec<f64>, distance: f64| {
             other.iter().zip(&found.u).all(|(a, b)| (a - b).abs() <= distance)
         };
-        let measured = self.problem.x.iter().chain(self.problem.avoid);
-        let known = measured.into_iter().any(|other| within(other, POLISH_MOVE))
+        let Problem { x, failed, avoid, .. } = self.problem;
+        let tried = x.iter().chain(*failed).chain(*avoid);
+        let known = tried.into_iter().any(|other| within(other, POLISH_MOVE))
             || self.pending.iter().any(|other| within(other, POLISH_APART));
         (!known).then_some(found.u)
     }
@@ -360,24 +368,32 @@ impl<'a> Chooser<'a> {
                 (1e-3, Box::new(PosteriorMean { gp })),
             ],
         };
+        let acquisition = acquisition.times_viability(model.viability.as_ref());
         let found = self.search(&incumbents, &lengthscales).maximize(&acquisition)?;
         Some((found, AcquisitionKind::Feasibility))
     }
 
     /// The point of a spread sample that is farthest from all known ones.
     fn fill_space(&self) -> Option<(Found, AcquisitionKind)> {
-        let acquisition = LogDistance {
-            domain: self.problem.domain,
-            others: self.problem.x.iter().chain(&self.pending).chain(self.problem.avoid).collect(),
-        };
+        let Problem { x, failed, avoid, .. } = self.problem;
+        let known = x.iter().chain(&self.pending).chain(*failed).chain(*avoid);
+        let distance = LogDistance { domain: self.problem.domain, others: known.collect() };
+        let terms = vec![(1.0, Box::new(distance) as Box<dyn Acquisition>)];
+        let viability = self.model.and_then(|model| model.viability.as_ref());
+        let acquisition = WeightedSum { terms }.times_viability(viability);
         let d = self.problem.domain.len();
         let found = self.search(&[], &vec![1.0; d]).maximize(&acquisition)?;
         Some((found, AcquisitionKind::SpaceFilling))
     }
 }
 
-/// Multiplies an acquisition function by the probability of feasibility.
+/// Multiplies an acquisition function by the probabilities of feasibility and of success.
 fn constrained<'m>(objective: Box<dyn Acquisition + 'm>, model: &'m Model) -> WeightedSum<'m> {
+    feasible(objective, model).times_viability(model.viability.as_ref())
+}
+
+/// Multiplies an acquisition function by the probability of feasibility.
+fn feasible<'m>(objective: Box<dyn Acquisition + 'm>, model: &'m Model) -> WeightedSum<'m> {
     let mut terms = vec![(1.0, objective)];
     if !model.constraints.is_empty() {
         terms.push((1.0, Box::new(model.log_feasibility())));

@@ -65,8 +65,11 @@
 
 pub mod acquisition;
 mod chooser;
+mod classification;
 mod covariance;
 pub mod domain;
+#[cfg(test)]
+mod failure_tests;
 pub mod fit;
 pub mod kernel;
 mod lanes;
@@ -91,4 +94,5 @@ pub mod special;
 mod steps;
 pub mod suggest;
 mod vectorize;
+
 pub mod warp;

@@ -65,6 +65,8 @@ pub struct MultiProblem<'a> {
     pub constraints: &'a [ConstraintData],
     /// Points under evaluation, shape `[.][d]`.
     pub pending: &'a [Vec<f64>],
+    /// Points whose evaluation failed without a value, the newest last, shape `[.][d]`.
+    pub failed: &'a [Vec<f64>],
     /// Coordinates that every suggestion must have: index and value.
     pub fixed: &'a [(usize, f64)],
     /// Points that must never be suggested, shape `[.][d]`.
@@ -132,6 +134,7 @@ impl<'a> MultiProblem<'a> {
         Problem {
             constraints: self.constraints,
             pending: self.pending,
+            failed: self.failed,
             fixed: self.fixed,
             avoid: self.avoid,
             options: self.options,
@@ -212,6 +215,7 @@ impl<'a> Choice<'a> {
         if !noisy {
             refused.extend_from_slice(&measured);
             refused.extend_from_slice(problem.pending);
+            refused.extend_from_slice(problem.failed);
         }
         let pending = distinct(problem.pending);
         Self { problem, models, measured, pending, refused, noisy, seed: problem.seed }
@@ -288,7 +292,8 @@ impl<'a> Choice<'a> {
             seed: self.seed,
             effort: self.problem.effort,
         };
-        let found = search.maximize(&WeightedSum { terms });
+        let acquisition = WeightedSum { terms }.times_viability(models.first.viability.as_ref());
+        let found = search.maximize(&acquisition);
         Ok(found.map(|found| (found, AcquisitionKind::LogEhvi)))
     }
 

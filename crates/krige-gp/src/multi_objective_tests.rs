@@ -20,6 +20,7 @@ fn problem<'a>(domain: &'a Domain, objectives: &'a [ObjectiveData], seed: u64) -
         objectives,
         constraints: &[],
         pending: &[],
+        failed: &[],
         fixed: &[],
         avoid: &[],
         options: ModelOptions::default(),

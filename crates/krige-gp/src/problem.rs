@@ -60,6 +60,8 @@ pub struct Problem<'a> {
     pub constraints: &'a [ConstraintData],
     /// Points under evaluation, shape `[.][d]`.
     pub pending: &'a [Vec<f64>],
+    /// Points whose evaluation failed without a value, the newest last, shape `[.][d]`.
+    pub failed: &'a [Vec<f64>],
     /// Coordinates that every suggestion must have: index and value.
     pub fixed: &'a [(usize, f64)],
     /// Points that must never be suggested, shape `[.][d]`.
@@ -86,6 +88,7 @@ impl<'a> Problem<'a> {
             objective,
             constraints: &[],
             pending: &[],
+            failed: &[],
             fixed: &[],
             avoid: &[],
             options: ModelOptions::default(),
@@ -187,6 +190,7 @@ pub(crate) fn validate(problem: &Problem<'_>) -> Result<(), SuggestError> {
         }
     }
     check_rows("pending points", problem.pending, d)?;
+    check_rows("failed points", problem.failed, d)?;
     check_rows("points to avoid", problem.avoid, d)?;
     if let Some(&(index, _)) = problem.fixed.iter().find(|(index, _)| *index >= d) {
         return Err(SuggestError::NoSuchCoordinate { index, d });

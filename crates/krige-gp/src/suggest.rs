@@ -1,7 +1,7 @@
 //! What a caller asks for: which points to evaluate next, and what the model predicts.
 
-use crate::acquisition::Acquisition;
 use crate::acquisition::feasibility::{LogFeasibility, ModelledConstraint};
+use crate::acquisition::{Acquisition, Viability};
 use crate::chooser::Chooser;
 use crate::model::FitError;
 use crate::outcome_model::{Measurements, OutcomeModel, Role};
@@ -65,6 +65,7 @@ pub struct Model {
     pub(crate) objective: OutcomeModel,
     pub(crate) constraints: Vec<OutcomeModel>,
     bounds: Vec<(f64, f64)>,
+    pub(crate) viability: Option<Viability>,
 }
 
 /// Fits the models of a problem; needs at least one measurement of every outcome.
@@ -142,7 +143,9 @@ impl Model {
                 fit(&constraint.x, &constraint.outcomes, Role::Constraint { lower, upper }, warm)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { objective, constraints, bounds })
+        let viability = Viability::new(problem.x, problem.failed, &categorical)
+            .map_err(|source| FitError::Singular { n: problem.x.len(), source })?;
+        Ok(Self { objective, constraints, bounds, viability })
     }
 
     /// Returns what to store, and to give back as a warm start.

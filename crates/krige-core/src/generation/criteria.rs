@@ -28,6 +28,13 @@ impl TrialCount {
         }
     }
 
+    /// Counts all trials that were or will be tried: everything but abandoned and stale ones.
+    pub fn tried() -> Self {
+        let mut tried = Self::kept();
+        tried.statuses.push(TrialStatus::Failed);
+        tried
+    }
+
     /// Counts completed trials that have data.
     pub fn observed() -> Self {
         Self { statuses: vec![TrialStatus::Completed], this_node_only: false, with_data: true }

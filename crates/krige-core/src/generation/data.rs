@@ -83,24 +83,27 @@ fn constraint(
     Ok(ConstraintData { x, outcomes, lower, upper })
 }
 
-/// Points whose outcome is open or will never be known: under way, abandoned, or failed. The model gains nothing by
+/// Points whose outcome is open or will never be known: under way, or abandoned. The model gains nothing by
 /// trying them again now, so they count as pending.
 pub(crate) fn pending(experiment: &Experiment, metrics: &[&str]) -> Vec<Vec<f64>> {
     experiment
         .trials
         .iter()
         .filter(|trial| match trial.status() {
-            TrialStatus::Candidate
-            | TrialStatus::Staged
-            | TrialStatus::Failed
-            | TrialStatus::Abandoned => true,
+            TrialStatus::Candidate | TrialStatus::Staged | TrialStatus::Abandoned => true,
             TrialStatus::Running | TrialStatus::Completed | TrialStatus::EarlyStopped => {
                 !Experiment::has_data(trial, metrics)
             }
-            TrialStatus::Stale => false,
+            TrialStatus::Failed | TrialStatus::Stale => false,
         })
         .map(|trial| encode(experiment, trial))
         .collect()
+}
+
+/// Points whose trials failed, in the order of the trials: where that happens is learned.
+pub(crate) fn failed(experiment: &Experiment) -> Vec<Vec<f64>> {
+    let failed = experiment.trials.iter().filter(|trial| trial.status() == TrialStatus::Failed);
+    failed.map(|trial| encode(experiment, trial)).collect()
 }
 
 /// Points that must not be proposed again: every arm but those that failed or never ran.

@@ -66,6 +66,9 @@ impl Default for StrategyOptions {
 /// Ax's default.
 const INITIALIZATION_BUDGET: usize = 5;
 
+/// So many times the initialization budget is enough, whatever failed.
+const ENOUGH: usize = 2;
+
 impl StrategyOptions {
     /// The strategy that these options describe: Center, then Sobol, then GP, without the parts that the options
     /// leave out.
@@ -112,19 +115,22 @@ impl StrategyOptions {
     }
 
     /// Lets a node hand over to the model after `budget` trials, `observed` trials having data, and wait between the two.
+    ///
+    /// Trials that failed do not count, but twice as many of all are enough: the model learns where they fail.
     fn hand_over(&self, node: GenerationNode, budget: usize, observed: usize) -> GenerationNode {
-        let kept = match self.use_existing_trials_for_initialization {
-            true => TrialCount::kept(),
-            false => TrialCount::kept().of_this_node(),
+        let of = |count: TrialCount| match self.use_existing_trials_for_initialization {
+            true => count,
+            false => count.of_this_node(),
         };
-        let of = TrialCount::observed();
-        let node = node.transition_to(
-            "GP",
-            [
-                TransitionCriterion::MinTrials { threshold: budget, of: kept.clone() },
-                TransitionCriterion::MinTrials { threshold: observed, of },
-            ],
-        );
+        let kept = of(TrialCount::kept());
+        let after = |threshold: usize, of: TrialCount| {
+            let data =
+                TransitionCriterion::MinTrials { threshold: observed, of: TrialCount::observed() };
+            [TransitionCriterion::MinTrials { threshold, of }, data]
+        };
+        let node = node
+            .transition_to("GP", after(budget, kept.clone()))
+            .transition_to("GP", after(ENOUGH * budget, of(TrialCount::tried())));
         match self.allow_exceeding_initialization_budget {
             true => node,
             false => node.pause_when(PausingCriterion::AwaitingData { budget, of: kept }),

@@ -8,7 +8,7 @@ use krige_gp::suggest::{
 };
 
 use super::chebyshev::scalarize;
-use super::data::{Series, bound, constraints, pending, series, taken};
+use super::data::{Series, bound, constraints, failed, pending, series, taken};
 use super::generator::{GeneratorError, Request, derive_seed};
 use super::gp::Gp;
 use super::gp_state::{StoredModel, modelled_outcomes, newest_model, separate_outcomes};
@@ -32,6 +32,7 @@ pub(super) struct GpProblem<'a> {
     objectives: Objectives,
     constraints: Vec<ConstraintData>,
     pending: Vec<Vec<f64>>,
+    failed: Vec<Vec<f64>>,
     fixed: Vec<(usize, f64)>,
     avoid: Vec<Vec<f64>>,
     options: ModelOptions,
@@ -90,6 +91,7 @@ impl<'a> GpProblem<'a> {
             objectives,
             constraints: constraints(experiment)?,
             pending: pending(experiment, &optimization.metrics()),
+            failed: failed(experiment),
             fixed,
             avoid: taken(experiment),
             options: ModelOptions { noise: gp.noise.into(), ..ModelOptions::default() },
@@ -124,6 +126,7 @@ impl<'a> GpProblem<'a> {
             objective: outcomes,
             constraints: &self.constraints,
             pending: &self.pending,
+            failed: &self.failed,
             fixed: &self.fixed,
             avoid: &self.avoid,
             options: self.options,
@@ -153,6 +156,7 @@ impl<'a> GpProblem<'a> {
             objectives,
             constraints: &self.constraints,
             pending: &self.pending,
+            failed: &self.failed,
             fixed: &self.fixed,
             avoid: &self.avoid,
             options: self.options,

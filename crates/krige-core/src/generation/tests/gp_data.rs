@@ -61,6 +61,24 @@ fn failed_trials_are_no_data_even_if_something_was_observed() {
 }
 
 #[test]
+fn where_trials_fail_is_learned() {
+    // The value grows towards where everything fails.
+    let proposed = |failed: &[f64]| {
+        let mut lab = lab("z", &[]);
+        known(&mut lab, &[0.05, 0.2, 0.35, 0.5], |x| vec![("z", -(x - 0.7).powi(2))]);
+        for &x in failed {
+            let trial = lab.attach([("x", x)]);
+            lab.start(trial);
+            lab.fail(trial);
+        }
+        let trial = modelled(&mut lab);
+        lab.float(trial, "x")
+    };
+    let (with, without) = (proposed(&[0.6, 0.65, 0.72, 0.9]), proposed(&[]));
+    assert!(with < 0.58 && (0.65..0.75).contains(&without), "{with} {without}");
+}
+
+#[test]
 fn a_constraint_that_was_never_measured_degrades() {
     let mut lab = lab("z", &["cost <= 1"]);
     known(&mut lab, &[0.1, 0.5, 0.8], |x| vec![("z", x)]);

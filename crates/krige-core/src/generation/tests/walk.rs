@@ -86,6 +86,34 @@ fn lost_trials_are_replaced_while_the_budget_lasts() {
     check_paused(&mut lab, SOBOL_WAITS);
 }
 
+/// Those before kept to five trials that did not fail, however many did.
+#[test]
+fn the_model_need_not_wait_for_ever_where_most_trials_fail() {
+    let mut lab = lab(StrategyOptions::default());
+    for trial in 0..9 {
+        assert_eq!(lab.ask(1).unwrap(), [trial]);
+        if [2, 5].contains(&trial) { tell(&mut lab, trial) } else { lab.fail(trial) }
+    }
+    assert_eq!(lab.ask(1).unwrap(), [9]);
+    assert_eq!(lab.nodes()[9], "Sobol");
+    lab.abandon(9);
+    assert_eq!(lab.ask(1).unwrap(), [10]);
+    assert_eq!(lab.nodes()[10], "Sobol", "a trial that was given up says nothing");
+    lab.fail(10);
+    assert_eq!(lab.ask(1).unwrap(), [11]);
+    assert_eq!(lab.nodes()[11], "GP");
+}
+
+#[test]
+fn without_two_results_there_is_no_model_whatever_failed() {
+    let mut lab = lab(StrategyOptions::default());
+    for trial in 0..12 {
+        assert_eq!(lab.ask(1).unwrap(), [trial]);
+        if trial == 4 { tell(&mut lab, trial) } else { lab.fail(trial) }
+    }
+    assert!(lab.nodes()[1..].iter().all(|node| *node == "Sobol"));
+}
+
 #[test]
 fn more_observations_can_be_asked_for() {
     let options = StrategyOptions {
