@@ -56,8 +56,8 @@ impl Latent {
         Self { hyperparameters, mean: theta[d + 1] }
     }
 
-    /// Returns the latent function whose approximate evidence for `labels` times its prior is largest.
-    pub(crate) fn fit(labels: &Labels, categorical: &[bool]) -> Self {
+    /// Returns the latent function whose approximate evidence for `labels` times its prior is largest, and the log evidence.
+    pub(crate) fn fit(labels: &Labels, categorical: &[bool]) -> (Self, f64) {
         let d = categorical.len();
         let priors = Priors::low_noise_objective(d);
         let (shortest, longest) = priors.lengthscale_bounds;
@@ -78,7 +78,10 @@ impl Latent {
             gradient.iter_mut().for_each(|g| *g = -*g);
             value.map_or(f64::INFINITY, |value| -value)
         });
-        Self::unpack(&minimum.x)
+        let latent = Self::unpack(&minimum.x);
+        let (K, _) = gram(labels, &latent.hyperparameters, categorical);
+        let found = sites.propagate(&labels.y, &K, latent.mean);
+        (latent, found.map_or(f64::NEG_INFINITY, |(_, evidence)| evidence))
     }
 
     /// Returns the approximate posterior given `labels`: that of a regression on the sites of expectation propagation.

@@ -92,9 +92,8 @@ fn outcomes_at_random_are_no_boundary() {
     let mut labels = sides();
     labels.y = [1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, -1.0, 1.0, -1.0].repeat(2);
     let of = |labels: &Labels| {
-        let latent = Latent::fit(labels, &[false; 2]);
-        let (K, _) = gram(labels, &latent.hyperparameters, &[false; 2]);
-        (Sites::new(20).propagate(&labels.y, &K, latent.mean).unwrap().1, latent)
+        let (latent, evidence) = Latent::fit(labels, &[false; 2]);
+        (evidence, latent)
     };
     let (evidence, latent) = of(&labels);
     let (better, bounded) = of(&sides());

@@ -1,5 +1,7 @@
 //! The probability that a measurement succeeds at all, learned from those that failed.
 
+use libm::lgamma;
+
 use super::Acquisition;
 use crate::classification::{Labels, Latent};
 use crate::linalg::NotPositiveDefinite;
@@ -15,9 +17,16 @@ const FITTED: usize = 64;
 /// Experiments that fail without a value (a simulation that diverges, a sample that breaks, a device that trips) seldom do
 /// so just anywhere: where they do is a hidden constraint. The expected improvement times the probability of success is
 /// what a measurement is expected to gain (Lee et al. 2011; Bachoc et al. 2020).
+///
+/// They may also fail by chance, anywhere. Both are as likely before; after what was seen each counts as much as its evidence:
+/// that of the classifier, and for chance that of a rate of which any is as likely.
 #[derive(Debug, Clone)]
 pub(crate) struct Viability {
     gp: GaussianProcess,
+    /// The probability that the point matters.
+    matters: f64,
+    /// The share that succeeds if it does not.
+    rate: f64,
 }
 
 impl Viability {
@@ -35,15 +44,28 @@ impl Viability {
             return Ok(None);
         }
         let newest = |count| newest(succeeded, failed, count);
-        let latent = Latent::fit(&newest(FITTED), categorical);
-        Ok(Some(Self { gp: latent.condition(&newest(MOST), categorical)? }))
+        let labels = newest(FITTED);
+        let (latent, evidence) = Latent::fit(&labels, categorical);
+        let successes = labels.y.iter().filter(|y| **y > 0.0).count() as f64;
+        let count = labels.y.len() as f64;
+        let factorial = |n: f64| lgamma(n + 1.0);
+        let chance = factorial(successes) + factorial(count - successes) - factorial(count + 1.0);
+        Ok(Some(Self {
+            gp: latent.condition(&newest(MOST), categorical)?,
+            matters: 1.0 / (1.0 + (chance - evidence).exp()),
+            rate: (successes + 1.0) / (count + 2.0),
+        }))
     }
 
     /// The log probability, and its derivatives with respect to mean and variance of the latent function.
-    fn evaluate(mean: f64, variance: f64) -> (f64, f64, f64) {
+    fn evaluate(&self, mean: f64, variance: f64) -> (f64, f64, f64) {
         let scale = (1.0 + variance).sqrt();
         let z = mean / scale;
-        let (value, slope) = log_ndtr(z);
+        let (log, slope) = log_ndtr(z);
+        let at_point = self.matters * log.exp();
+        let all = at_point + (1.0 - self.matters) * self.rate;
+        let (value, slope) =
+            if self.matters < 1.0 { (all.ln(), slope * at_point / all) } else { (log, slope) };
         (value, slope / scale, -0.5 * slope * z / (1.0 + variance))
     }
 }
@@ -64,17 +86,17 @@ fn newest(succeeded: &[Vec<f64>], failed: &[Vec<f64>], count: usize) -> Labels {
 impl Acquisition for Viability {
     fn value(&self, u: &[f64]) -> f64 {
         let at = self.gp.posterior(u);
-        Self::evaluate(at.mean, at.variance).0
+        self.evaluate(at.mean, at.variance).0
     }
 
     fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
         let moments = self.gp.means_and_variances(points);
-        moments.map(|(mean, variance)| Self::evaluate(mean, variance).0).collect()
+        moments.map(|(mean, variance)| self.evaluate(mean, variance).0).collect()
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
         let at = self.gp.posterior(u);
-        let (value, d_mean, d_variance) = Self::evaluate(at.mean, at.variance);
+        let (value, d_mean, d_variance) = self.evaluate(at.mean, at.variance);
         self.gp.add_gradient(u, &at, weight * d_mean, weight * d_variance, None, gradient);
         value
     }
@@ -98,7 +120,10 @@ mod tests {
     #[test]
     fn gradients_match_central_differences() {
         let (succeeded, failed) = square(20);
-        check_gradient(&Viability::new(&succeeded, &failed, &[false; 2]).unwrap().unwrap());
+        let viability = Viability::new(&succeeded, &failed, &[false; 2]).unwrap().unwrap();
+        for matters in [0.4, 1.0] {
+            check_gradient(&Viability { matters, ..viability.clone() });
+        }
     }
 
     #[test]
@@ -110,6 +135,25 @@ mod tests {
             good[succeeded.len()..].iter().filter(|u| viability.value(u) > 0.5f64.ln()).count()
                 + bad[failed.len()..].iter().filter(|u| viability.value(u) < 0.5f64.ln()).count();
         assert!(right >= 186, "{right} of 200");
+    }
+
+    #[test]
+    fn failures_by_chance_say_nothing_of_points() {
+        let (good, bad) = square(40);
+        let all = [good.clone(), bad.clone()].concat();
+        let by_chance = |i: &usize| [2, 3, 5, 8, 13, 21, 27, 34].contains(i);
+        let of = |fails: bool| -> Vec<Vec<f64>> {
+            let chosen = (0..all.len()).filter(|i| by_chance(i) == fails);
+            chosen.map(|i| all[i].clone()).collect()
+        };
+        let chance = Viability::new(&of(false), &of(true), &[false; 2]).unwrap().unwrap();
+        let bounded = Viability::new(&good, &bad, &[false; 2]).unwrap().unwrap();
+        assert!(chance.matters < 0.5, "{}", chance.matters);
+        assert!(bounded.matters > 0.99, "{}", bounded.matters);
+        for u in &all {
+            let p = chance.value(u).exp();
+            assert!((0.3..0.95).contains(&p), "{p}");
+        }
     }
 
     #[test]
