@@ -140,7 +140,7 @@ fn optimize(args: &Args) -> Result<()> {
     let report = results.report();
     drop(results);
 
-    let Ok(front) = client.get_pareto_frontier() else {
+    let Ok(front) = client.get_pareto_frontier(false) else {
         bail!("no trial was completed yet; go on with: {resume}");
     };
     let point =

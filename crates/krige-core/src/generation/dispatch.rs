@@ -28,7 +28,7 @@ pub enum GenerationMethod {
 pub struct StrategyOptions {
     /// What proposes the points after the first ones.
     pub method: GenerationMethod,
-    /// How many trials come before the model; `None` is 5.
+    /// How many trials come before the model; `None` is 5. Those that failed do not count, but twice as many of all are enough.
     pub initialization_budget: Option<usize>,
     /// The seed of the Sobol points; `None` follows the experiment's.
     pub initialization_random_seed: Option<u64>,

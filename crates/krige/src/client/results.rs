@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use krige_core::experiment::Experiment;
 use krige_core::model::Model;
+use krige_core::objective::OptimizationConfig;
 use krige_core::trial::{Prediction, Trial, TrialIndex, TrialStatus};
 use krige_core::value::Parameterization;
 
@@ -61,51 +62,34 @@ impl Client {
         }
         let index = experiment.best_observed().ok_or_else(|| no_best(experiment))?;
         let trial = &experiment.trials[index];
-        let metrics = optimization
-            .metrics()
-            .into_iter()
-            .filter_map(|metric| {
-                let observation = trial.observation(metric)?;
-                Some((metric.to_owned(), Estimate { mean: observation.mean, sem: observation.sem }))
-            })
-            .collect();
-        Ok(best(trial, metrics, false))
+        Ok(best(trial, observed_metrics(trial, optimization), false))
     }
 
-    /// The trials of which no other is at least as good in every objective and better in one, by what was observed.
+    /// The trials of which no other is at least as good in every objective and better in one.
+    ///
+    /// With `use_model_predictions`, by what the model expects of them, and the model's values: under noise lucky measurements
+    /// hide trials that are as good. Trials that more likely break the outcome constraints than not are left out. Without, or
+    /// where there is no usable model, by what was observed.
     ///
     /// # Errors
     /// If there is only one objective, or no trial with data.
-    pub fn get_pareto_frontier(&self) -> Result<Vec<BestParameterization>, Error> {
+    pub fn get_pareto_frontier(
+        &self,
+        use_model_predictions: bool,
+    ) -> Result<Vec<BestParameterization>, Error> {
         let experiment = self.experiment()?;
         let optimization = experiment.optimization.as_ref().ok_or(Error::NoOptimization)?;
         if !optimization.is_multi_objective() {
             return Err(Error::OneObjective);
         }
-        let objectives = optimization.objective().expressions();
-        let observed: Vec<(&Trial, Vec<f64>)> = experiment
-            .trials_in(&[TrialStatus::Completed])
-            .filter(|trial| experiment.is_feasible(trial))
-            .filter_map(|trial| {
-                let utilities = objectives.iter().map(|objective| utility(objective, trial));
-                Some((trial, utilities.collect::<Option<Vec<f64>>>()?))
-            })
-            .collect();
-        let dominates = |a: &[f64], b: &[f64]| {
-            a.iter().zip(b).all(|(a, b)| a >= b) && a.iter().zip(b).any(|(a, b)| a > b)
-        };
-        let frontier: Vec<_> = observed
-            .iter()
-            .filter(|(_, value)| !observed.iter().any(|(_, other)| dominates(other, value)))
-            .map(|(trial, _)| {
-                let metrics = optimization.metrics().into_iter().filter_map(|metric| {
-                    let observation = trial.observation(metric)?;
-                    let estimate = Estimate { mean: observation.mean, sem: observation.sem };
-                    Some((metric.to_owned(), estimate))
-                });
-                best(trial, metrics.collect(), false)
-            })
-            .collect();
+        if use_model_predictions && let Ok(model) = Model::fit(experiment, &optimization.metrics())
+        {
+            let frontier = non_dominated(expected(experiment, optimization, &model));
+            if !frontier.is_empty() {
+                return Ok(frontier);
+            }
+        }
+        let frontier = non_dominated(observed(experiment, optimization));
         if frontier.is_empty() { Err(no_best(experiment)) } else { Ok(frontier) }
     }
 
@@ -157,6 +141,73 @@ fn best(
     }
 }
 
+/// A trial with the value of each objective, larger being better.
+type Candidate = (Vec<f64>, BestParameterization);
+
+/// The feasible trials with all data, by what was observed.
+fn observed(experiment: &Experiment, optimization: &OptimizationConfig) -> Vec<Candidate> {
+    let objectives = optimization.objective().expressions();
+    let feasible = experiment
+        .trials_in(&[TrialStatus::Completed])
+        .filter(|trial| experiment.is_feasible(trial));
+    feasible
+        .filter_map(|trial| {
+            let utilities = objectives.iter().map(|objective| utility(objective, trial));
+            let metrics = observed_metrics(trial, optimization);
+            Some((utilities.collect::<Option<_>>()?, best(trial, metrics, false)))
+        })
+        .collect()
+}
+
+/// The trials with all data that are likely to be feasible, by what is expected of them.
+fn expected(
+    experiment: &Experiment,
+    optimization: &OptimizationConfig,
+    model: &Model,
+) -> Vec<Candidate> {
+    let objectives = optimization.objective().expressions();
+    let metrics = optimization.metrics();
+    let measured = experiment
+        .trials_in(&[TrialStatus::Completed])
+        .filter(|trial| Experiment::has_data(trial, &metrics));
+    measured
+        .filter_map(|trial| {
+            let predicted = model.predict(&trial.arm.parameters).ok()?;
+            let of = |metric: &str| predicted.get(metric).map(|p| p.mean);
+            let utilities: Vec<f64> =
+                objectives.iter().map(|objective| objective.value(of)).collect::<Option<_>>()?;
+            let likely = model.probability_feasible(experiment, trial).ok()?;
+            (likely >= 0.5).then(|| (utilities, best(trial, estimates(predicted), true)))
+        })
+        .collect()
+}
+
+/// Those of which no other is at least as good in everything and better in something.
+fn non_dominated(candidates: Vec<Candidate>) -> Vec<BestParameterization> {
+    let dominates = |a: &[f64], b: &[f64]| {
+        a.iter().zip(b).all(|(a, b)| a >= b) && a.iter().zip(b).any(|(a, b)| a > b)
+    };
+    let is_best =
+        |(value, _): &&Candidate| !candidates.iter().any(|(other, _)| dominates(other, value));
+    candidates.iter().filter(is_best).map(|(_, candidate)| candidate.clone()).collect()
+}
+
+fn observed_metrics(
+    trial: &Trial,
+    optimization: &OptimizationConfig,
+) -> IndexMap<String, Estimate> {
+    let metrics = optimization.metrics().into_iter().filter_map(|metric| {
+        let observation = trial.observation(metric)?;
+        Some((metric.to_owned(), Estimate { mean: observation.mean, sem: observation.sem }))
+    });
+    metrics.collect()
+}
+
+fn estimates(predicted: IndexMap<String, Prediction>) -> IndexMap<String, Estimate> {
+    let estimate = |p: Prediction| Estimate { mean: p.mean, sem: Some(p.sem) };
+    predicted.into_iter().map(|(metric, p)| (metric, estimate(p))).collect()
+}
+
 /// A trial that is less likely to be feasible than this is not recommended.
 const LIKELY_ENOUGH: f64 = 0.05;
 
@@ -185,8 +236,5 @@ fn best_by_model(experiment: &Experiment, model: &Model) -> Option<BestParameter
             let by_utility = || a.0.total_cmp(&b.0).then(b.2.index.cmp(&a.2.index));
             worth(a).total_cmp(&worth(b)).then_with(by_utility)
         })
-        .map(|(_, _, trial, predicted)| {
-            let estimate = |p: Prediction| Estimate { mean: p.mean, sem: Some(p.sem) };
-            best(trial, predicted.into_iter().map(|(m, p)| (m, estimate(p))).collect(), true)
-        })
+        .map(|(_, _, trial, predicted)| best(trial, estimates(predicted), true))
 }

@@ -36,7 +36,7 @@ fn without_something_to_optimize_nothing_is_proposed() {
     let expected = "what to optimize is not configured: call configure_optimization first";
     refused(&mut client, |c| c.get_next_trials(1), expected);
     refused(&mut client, |c| c.get_best_parameterization(false), expected);
-    refused(&mut client, |c| c.get_pareto_frontier(), expected);
+    refused(&mut client, |c| c.get_pareto_frontier(false), expected);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn nothing_works_before_the_experiment_is_configured() {
     refused(&mut client, |c| c.attach_data(0, [("y", 1.0)]), expected);
     refused(&mut client, |c| c.mark_trial_failed(0, None), expected);
     refused(&mut client, |c| c.get_best_parameterization(true), expected);
-    refused(&mut client, |c| c.get_pareto_frontier(), expected);
+    refused(&mut client, |c| c.get_pareto_frontier(false), expected);
     refused(&mut client, |c| c.predict(&[]), expected);
     refused(&mut client, |c| c.summarize(), expected);
     refused(&mut client, |c| c.save_to_json_file("never written"), expected);

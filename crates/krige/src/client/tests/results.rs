@@ -129,20 +129,73 @@ fn a_relative_constraint_needs_its_baseline() {
 #[test]
 fn several_objectives_have_a_frontier_and_no_best() {
     let mut client = optimizing("a, -b", &["c <= 1"]);
-    refused(&mut client, |c| c.get_pareto_frontier(), "no trial has a value for every metric");
+    refused(&mut client, |c| c.get_pareto_frontier(false), "no trial has a value for every metric");
     let expected = "the experiment has several objectives, so no single trial is best: use get_pareto_frontier";
     refused(&mut client, |c| c.get_best_parameterization(true), expected);
     tell(&mut client, 0.0, &[("a", 9.0), ("b", 0.0), ("c", 2.0)]);
-    refused(&mut client, |c| c.get_pareto_frontier(), "and keeps the outcome constraints");
+    refused(&mut client, |c| c.get_pareto_frontier(false), "and keeps the outcome constraints");
     for (x, a, b) in
         [(1.0, 1.0, 1.0), (2.0, 3.0, 4.0), (3.0, 2.0, 4.0), (4.0, 1.0, 1.0), (5.0, 4.0, 9.0)]
     {
         tell(&mut client, x, &[("a", a), ("b", b), ("c", 0.0)]);
     }
-    let frontier = client.get_pareto_frontier().expect("there is one");
+    let frontier = client.get_pareto_frontier(false).expect("there is one");
     let trials: Vec<_> = frontier.iter().map(|best| best.trial_index).collect();
     assert_eq!(trials, [1, 2, 4, 5], "equals are both on it, and 3 is dominated by 2");
     assert_eq!(frontier[1].metrics.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+/// The more x, the better, the dearer and the hotter, so that all trials are on the frontier.
+fn along_the_frontier(client: &mut Client, gain: impl Fn(f64) -> f64, heat: impl Fn(f64) -> f64) {
+    for i in 0..11 {
+        let x = f64::from(i);
+        let trial = client.attach_trial(point(x, 1, "water"), None).expect("attached");
+        let values =
+            [("gain", (x + gain(x), 1.0)), ("cost", (x, 0.0)), ("heat", (x + heat(x), 1.0))];
+        client.complete_trial(trial, values).expect("completed");
+    }
+}
+
+/// Noise of at most 1, but for one measurement.
+fn but_for(one: f64, noise: f64) -> impl Fn(f64) -> f64 {
+    move |x| if x == one { noise } else { 0.3 * (5.0 * x).sin() }
+}
+
+fn frontier(client: &Client, predicted: bool) -> Vec<usize> {
+    let frontier = client.get_pareto_frontier(predicted).expect("there is one");
+    assert!(frontier.iter().all(|best| best.from_model == predicted));
+    frontier.iter().map(|best| best.trial_index).collect()
+}
+
+#[test]
+fn under_noise_the_frontier_is_that_of_what_is_expected() {
+    let mut client = optimizing("gain, -cost", &[]);
+    // At 4 the measurement was lucky.
+    along_the_frontier(&mut client, but_for(4.0, 2.5), |_| 0.0);
+    let observed = frontier(&client, false);
+    assert!(!observed.contains(&5) && !observed.contains(&6), "{observed:?}");
+    assert_eq!(frontier(&client, true), (0..11).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_likely_breaks_a_constraint_is_not_on_the_frontier() {
+    let mut client = optimizing("gain, -cost", &["heat <= 5"]);
+    // At 7 the measurement was lucky.
+    along_the_frontier(&mut client, |_| 0.0, but_for(7.0, -2.5));
+    assert!(frontier(&client, false).contains(&7));
+    let expected = frontier(&client, true);
+    assert!(expected.contains(&3) && expected.iter().all(|trial| *trial < 7), "{expected:?}");
+}
+
+#[test]
+fn without_a_usable_model_the_frontier_is_what_was_observed() {
+    let mut client = optimizing("a, -b", &[]);
+    // Beyond the range of what can be modelled.
+    tell(&mut client, 1.0, &[("a", 1e308), ("b", 1.0)]);
+    tell(&mut client, 2.0, &[("a", -1e308), ("b", 0.0)]);
+    let frontier = client.get_pareto_frontier(true).expect("there is one");
+    assert_eq!(frontier.len(), 2);
+    assert!(frontier.iter().all(|best| !best.from_model));
 }
 
 #[test]
@@ -150,7 +203,7 @@ fn a_single_objective_has_no_frontier() {
     let mut client = optimizing("-y", &[]);
     completed(&mut client, &[1.0]);
     let expected = "the experiment has a single objective, so there is no frontier: use get_best_parameterization";
-    refused(&mut client, |c| c.get_pareto_frontier(), expected);
+    refused(&mut client, |c| c.get_pareto_frontier(false), expected);
 }
 
 #[test]
