@@ -12,6 +12,8 @@ use super::request::{Init, Param, Spec};
 #[derive(Debug)]
 pub(super) struct Problem {
     client: Client,
+    /// Trials of a request that asked for more than there are: the next ones that are given out.
+    held: Vec<(TrialIndex, Parameterization)>,
 }
 
 impl Problem {
@@ -35,25 +37,16 @@ impl Problem {
             allow_exceeding_initialization_budget: true,
             ..StrategyOptions::default()
         })?;
-        Ok(Self { client })
+        Ok(Self { client, held: Vec::new() })
     }
 
     pub(super) fn ask(&mut self, n: usize) -> Result<Value> {
         ensure!(n > 0, "\"n\" cannot be 0: ask for at least one trial");
-        let mut trials: Vec<(TrialIndex, Parameterization)> = Vec::new();
-        while trials.len() < n {
-            match self.client.get_next_trials(n - trials.len()) {
-                Ok(more) => trials.extend(more),
-                Err(error) => {
-                    for (trial, _) in trials {
-                        self.client.mark_trial_failed(trial, Some("it was not handed out"))?;
-                    }
-                    return Err(error.into());
-                }
-            }
+        while self.held.len() < n {
+            self.held.extend(self.client.get_next_trials(n - self.held.len())?);
         }
         let trial = |(id, params)| json!({ "id": id, "params": params });
-        Ok(json!({ "trials": trials.into_iter().map(trial).collect::<Vec<Value>>() }))
+        Ok(json!({ "trials": self.held.drain(..n).map(trial).collect::<Vec<Value>>() }))
     }
 
     pub(super) fn tell(&mut self, id: TrialIndex, values: &Map<String, Value>) -> Result<Value> {
@@ -62,6 +55,8 @@ impl Problem {
         } else {
             self.client.complete_trial(id, measurements(values)?)?;
         }
+        // Somebody may have guessed its number.
+        self.held.retain(|(held, _)| *held != id);
         Ok(json!({ "ok": true }))
     }
 
