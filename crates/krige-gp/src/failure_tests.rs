@@ -191,6 +191,20 @@ fn the_best_point_is_not_polished_where_that_failed_by_chance() {
     assert_ne!(suggested(&[polished.u]).kind, AcquisitionKind::GreedyPolish);
 }
 
+/// Points may have been tried that are not in the domain.
+#[test]
+fn failures_far_outside_of_the_domain_are_no_harm() {
+    let domain = square();
+    let (x, _) = tried(24);
+    let objective = outcomes(&x, |u| -(u[0] - 0.4).powi(2) - (u[1] - 0.3).powi(2));
+    for far in [1e3, 1e160, 1e300] {
+        let failed = [vec![far, 0.5], vec![-far, far]];
+        let problem = Problem { failed: &failed, ..Problem::new(&domain, &x, &objective) };
+        let point = suggest(&problem, 1).unwrap().points.remove(0);
+        assert!(point.log_acquisition.is_finite(), "{far:e}: {point:?}");
+    }
+}
+
 /// A trial that failed was a turn too: else a failure would have the same kind of point asked for again.
 #[test]
 fn failures_are_turns() {
