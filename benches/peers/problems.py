@@ -184,7 +184,8 @@ class Problem:
     """Something to be minimized, with what it may cost.
 
     `function` takes the values of the parameters in their order, and gives objectives, then constraints, feasible where
-    at most 0, or None where it fails. `best` is the least feasible value, or with several objectives the largest hypervolume over `reference`.
+    at most 0, or None where it fails. `best` is the least feasible value, or with several objectives the largest
+    hypervolume over `reference`.
     `minimizers` are needed where the box may be moved. `in_ranges` is set where values are shares of their range.
     """
 

@@ -9,6 +9,7 @@ pub mod log_nei;
 mod posterior_mean;
 mod viability;
 
+use crate::regression::GaussianProcess;
 pub use posterior_mean::PosteriorMean;
 pub(crate) use viability::Viability;
 
@@ -27,22 +28,36 @@ pub trait Acquisition {
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64;
 }
 
-impl<A: Acquisition> Acquisition for &A {
+/// A function of the posterior mean and variance of one process alone.
+pub trait OfMoments {
+    /// Returns the process.
+    fn gp(&self) -> &GaussianProcess;
+
+    /// Returns the value, and its derivatives with respect to mean and variance.
+    fn evaluate(&self, mean: f64, variance: f64) -> (f64, f64, f64);
+}
+
+impl<F: OfMoments> Acquisition for F {
     fn value(&self, u: &[f64]) -> f64 {
-        A::value(self, u)
+        let at = self.gp().posterior(u);
+        self.evaluate(at.mean, at.variance).0
     }
 
     fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
-        A::values(self, points)
+        let moments = self.gp().means_and_variances(points);
+        moments.map(|(mean, variance)| self.evaluate(mean, variance).0).collect()
     }
 
     fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
-        A::add_gradient(self, u, weight, gradient)
+        let at = self.gp().posterior(u);
+        let (value, d_mean, d_variance) = self.evaluate(at.mean, at.variance);
+        self.gp().add_gradient(u, &at, weight * d_mean, weight * d_variance, None, gradient);
+        value
     }
 }
 
 /// The power of the probability of success. An improvement is expected of the next measurement alone, and a large one where
-/// success is unlikely would be tried again and again; 1 loses a fifth more trials.
+/// success is unlikely would be tried again and again; 1 loses a sixth more trials.
 const CAUTION: f64 = 3.0;
 
 /// A weighted sum: logarithms of independent factors, or an objective with a tie-break.

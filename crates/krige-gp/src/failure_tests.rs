@@ -191,6 +191,20 @@ fn the_best_point_is_not_polished_where_that_failed_by_chance() {
     assert_ne!(suggested(&[polished.u]).kind, AcquisitionKind::GreedyPolish);
 }
 
+#[test]
+fn bad_failed_points_are_named() {
+    let domain = square();
+    let (x, _) = tried(24);
+    let objective = outcomes(&x, hill);
+    let refused = |failed: &[Vec<f64>]| {
+        suggest(&Problem { failed, ..Problem::new(&domain, &x, &objective) }, 1).unwrap_err()
+    };
+    let short = SuggestError::Shape { what: "failed points", expected: 2, found: 1 };
+    assert_eq!(refused(&[vec![0.5]]), short);
+    let error = refused(&[vec![0.5, 0.5], vec![f64::NAN, 0.5]]).to_string();
+    assert!(error.contains("failed points") && error.contains("index 1"), "{error}");
+}
+
 /// Points may have been tried that are not in the domain.
 #[test]
 fn failures_far_outside_of_the_domain_are_no_harm() {

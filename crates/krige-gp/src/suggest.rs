@@ -78,7 +78,7 @@ pub fn fit_model(problem: &Problem<'_>) -> Result<Model, SuggestError> {
 ///
 /// Points are chosen one after the other, each treating the ones before it as pending: what counts is what it adds to
 /// them. With [`Effort::Quality`] they are then chosen again, each given all others. A point is never
-/// one of `avoid`; where the objective is (nearly) free of noise, it is none that was measured or is
+/// one of `avoid`; where the objective is (nearly) free of noise, it is none that was measured, failed or is
 /// pending either.
 pub fn suggest(problem: &Problem<'_>, q: usize) -> Result<Suggestions, SuggestError> {
     validate(problem)?;

@@ -223,8 +223,7 @@ fn batches_have_exactly_as_many_trials_as_asked_for() {
     assert_eq!(ids, (0..16).collect::<Vec<u64>>());
 }
 
-#[test]
-fn an_exhausted_space_is_an_error_and_what_was_chosen_is_given_out_next() {
+fn asked_for_four_of_three() -> Session {
     let mut session = Session::start();
     let spec = json!({
         "params": [{ "name": "c", "type": "cat", "values": ["a", "b", "c"] }],
@@ -232,6 +231,12 @@ fn an_exhausted_space_is_an_error_and_what_was_chosen_is_given_out_next() {
     });
     session.ok(init(spec));
     session.refused(json!({ "cmd": "ask", "n": 4 }), &["exhausted"]);
+    session
+}
+
+#[test]
+fn an_exhausted_space_is_an_error_and_what_was_chosen_is_given_out_next() {
+    let mut session = asked_for_four_of_three();
     let trials = [session.ask(1), session.ask(2)].concat();
     let mut values: Vec<_> = trials.iter().filter_map(|(_, params)| params["c"].as_str()).collect();
     values.sort_unstable();
@@ -243,13 +248,7 @@ fn an_exhausted_space_is_an_error_and_what_was_chosen_is_given_out_next() {
 
 #[test]
 fn a_trial_that_was_told_before_it_was_given_out_is_not_given_out() {
-    let mut session = Session::start();
-    let spec = json!({
-        "params": [{ "name": "c", "type": "cat", "values": ["a", "b", "c"] }],
-        "objectives": [{ "name": "y" }],
-    });
-    session.ok(init(spec));
-    session.refused(json!({ "cmd": "ask", "n": 4 }), &["exhausted"]);
+    let mut session = asked_for_four_of_three();
     session.ok(tell(1, json!({ "y": 1.0 })));
     let ids: Vec<u64> = session.ask(2).iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, [0, 2]);

@@ -1,6 +1,6 @@
 //! Log expected improvement over a known best value.
 
-use super::Acquisition;
+use super::OfMoments;
 use crate::regression::GaussianProcess;
 use crate::special::log_h;
 
@@ -13,8 +13,11 @@ pub struct LogEi<'a> {
     pub best: f64,
 }
 
-impl LogEi<'_> {
-    /// Value, and derivatives with respect to the posterior mean and variance.
+impl OfMoments for LogEi<'_> {
+    fn gp(&self) -> &GaussianProcess {
+        self.gp
+    }
+
     fn evaluate(&self, mean: f64, variance: f64) -> (f64, f64, f64) {
         let sigma = variance.sqrt();
         let u = (mean - self.best) / sigma;
@@ -23,28 +26,10 @@ impl LogEi<'_> {
     }
 }
 
-impl Acquisition for LogEi<'_> {
-    fn value(&self, u: &[f64]) -> f64 {
-        let at = self.gp.posterior(u);
-        self.evaluate(at.mean, at.variance).0
-    }
-
-    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
-        let mean_and_variance = self.gp.means_and_variances(points);
-        mean_and_variance.map(|(mean, variance)| self.evaluate(mean, variance).0).collect()
-    }
-
-    fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
-        let at = self.gp.posterior(u);
-        let (value, d_mean, d_variance) = self.evaluate(at.mean, at.variance);
-        self.gp.add_gradient(u, &at, weight * d_mean, weight * d_variance, None, gradient);
-        value
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acquisition::Acquisition;
     use crate::acquisition::testing::{check_gradient, model};
 
     #[test]

@@ -2,7 +2,7 @@
 
 use libm::lgamma;
 
-use super::Acquisition;
+use super::OfMoments;
 use crate::classification::{Labels, Latent};
 use crate::linalg::NotPositiveDefinite;
 use crate::regression::GaussianProcess;
@@ -56,8 +56,13 @@ impl Viability {
             rate: (successes + 1.0) / (count + 2.0),
         }))
     }
+}
 
-    /// The log probability, and its derivatives with respect to mean and variance of the latent function.
+impl OfMoments for &Viability {
+    fn gp(&self) -> &GaussianProcess {
+        &self.gp
+    }
+
     fn evaluate(&self, mean: f64, variance: f64) -> (f64, f64, f64) {
         let scale = (1.0 + variance).sqrt();
         let z = mean / scale;
@@ -83,30 +88,12 @@ fn newest(succeeded: &[Vec<f64>], failed: &[Vec<f64>], count: usize) -> Labels {
     }
 }
 
-impl Acquisition for Viability {
-    fn value(&self, u: &[f64]) -> f64 {
-        let at = self.gp.posterior(u);
-        self.evaluate(at.mean, at.variance).0
-    }
-
-    fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
-        let moments = self.gp.means_and_variances(points);
-        moments.map(|(mean, variance)| self.evaluate(mean, variance).0).collect()
-    }
-
-    fn add_gradient(&self, u: &[f64], weight: f64, gradient: &mut [f64]) -> f64 {
-        let at = self.gp.posterior(u);
-        let (value, d_mean, d_variance) = self.evaluate(at.mean, at.variance);
-        self.gp.add_gradient(u, &at, weight * d_mean, weight * d_variance, None, gradient);
-        value
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::acquisition::Acquisition;
     use crate::acquisition::testing::check_gradient;
     use crate::sobol::Sobol;
 
@@ -122,14 +109,14 @@ mod tests {
         let (succeeded, failed) = square(20);
         let viability = Viability::new(&succeeded, &failed, &[false; 2]).unwrap().unwrap();
         for matters in [0.4, 1.0] {
-            check_gradient(&Viability { matters, ..viability.clone() });
+            check_gradient(&&Viability { matters, ..viability.clone() });
         }
     }
 
     #[test]
     fn where_measurements_fail_is_learned() {
         let (succeeded, failed) = square(40);
-        let viability = Viability::new(&succeeded, &failed, &[false; 2]).unwrap().unwrap();
+        let viability = &Viability::new(&succeeded, &failed, &[false; 2]).unwrap().unwrap();
         let (good, bad) = square(240);
         let right =
             good[succeeded.len()..].iter().filter(|u| viability.value(u) > 0.5f64.ln()).count()
@@ -146,7 +133,7 @@ mod tests {
             let chosen = (0..all.len()).filter(|i| by_chance(i) == fails);
             chosen.map(|i| all[i].clone()).collect()
         };
-        let chance = Viability::new(&of(false), &of(true), &[false; 2]).unwrap().unwrap();
+        let chance = &Viability::new(&of(false), &of(true), &[false; 2]).unwrap().unwrap();
         let bounded = Viability::new(&good, &bad, &[false; 2]).unwrap().unwrap();
         assert!(chance.matters < 0.5, "{}", chance.matters);
         assert!(bounded.matters > 0.99, "{}", bounded.matters);
@@ -193,7 +180,7 @@ mod tests {
             };
             let viability = Viability::new(&of(true), &of(false), &categorical).unwrap();
             prop_assert_eq!(viability.is_none(), of(false).is_empty());
-            if let Some(viability) = viability {
+            if let Some(viability) = &viability {
                 for u in points.iter().map(point).chain([vec![0.5, 0.5], vec![1.0, 0.1]]) {
                     let mut gradient = [0.0; 2];
                     let value = viability.add_gradient(&u, 1.0, &mut gradient);
