@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import laboratory
+from others import OTHERS
 from problems import PROBLEMS, attached
 from runs import run
 from tables import Tables
@@ -117,7 +118,10 @@ def arguments(argv):
     which = f"of {', '.join(NAMES)}; without it all but random"
     parser.add_argument("--peers", type=several, default=default, metavar="A,B", help=which)
     names = ["start", *(problem.name for problem in SCALES), *PROBLEMS]
-    which = f"of {', '.join(names)} and the tables; `tables` for all of these; without it all"
+    which = (
+        f"of {', '.join(names)}, {', '.join(OTHERS)} and the tables; `others` for all of `others.py`, `tables` for all "
+        "tables; without it all but `others`"
+    )
     parser.add_argument("--problems", type=several, metavar="A,B", help=which)
     where = "tables of laboratory data, folders `dataset_*` as Olympus has them (those of its package, if installed)"
     parser.add_argument("--tables", type=Path, metavar="FOLDER", help=where)
@@ -133,7 +137,9 @@ def arguments(argv):
     options = parser.parse_args(argv)
     check(parser, "--peers", options.peers, NAMES)
     find_tables(parser, options)
-    check(parser, "--problems", options.problems, [*names, *options.laboratory])
+    if options.problems and "others" in options.problems:
+        options.problems = [name for name in options.problems if name != "others"] + list(OTHERS)
+    check(parser, "--problems", options.problems, [*names, *OTHERS, *options.laboratory])
     if options.shifted and options.what != "regret":
         parser.error("--shifted goes with `regret`: times are told of the problems as they are")
     options.jobs = jobs(options)
@@ -161,7 +167,8 @@ def jobs(options):
     """What is to be run, as pairs of a kind and a problem."""
     time = [("start", START), *(("attached", problem) for problem in SCALES)]
     loops = [("regret", PROBLEMS[name]) for name in LOOPS]
-    regret = [("regret", p) for p in (PROBLEMS | options.laboratory).values() if p.minimizers or not options.shifted]
+    problems = PROBLEMS | (OTHERS if options.problems else {}) | options.laboratory
+    regret = [("regret", p) for p in problems.values() if p.minimizers or not options.shifted]
     found = {"time": time + loops, "regret": regret, None: time + regret}[options.what]
     return [job for job in found if not options.problems or job[1].name in options.problems]
 

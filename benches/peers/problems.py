@@ -186,7 +186,8 @@ class Problem:
     `function` takes the values of the parameters in their order, and gives objectives, then constraints, feasible where
     at most 0, or None where it fails. `best` is the least feasible value, or with several objectives the largest
     hypervolume over `reference`.
-    `minimizers` are needed where the box may be moved. `in_ranges` is set where values are shares of their range.
+    `minimizers` are needed where the box may be moved. `in_ranges` is set where values are shares of their range, and
+    `is_told` is not where an optimizer is not told of the noise.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Problem:
     constraints: int = 0
     reference: tuple = None
     in_ranges: bool = False
+    is_told: bool = True
 
     def names(self):
         """The outcomes, in the order in which `function` gives them."""
@@ -215,7 +217,7 @@ class Problem:
             "params": list(self.parameters),
             "objectives": [{"name": name, "minimize": True} for name in names[:split]],
             "constraints": [{"name": name, "op": "<=", "bound": 0.0} for name in names[split:]],
-            "noisy": self.noise > 0,
+            "noisy": self.noise > 0 and self.is_told,
             "reference_point": self.reference and list(self.reference),
         }
 

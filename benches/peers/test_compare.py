@@ -11,6 +11,7 @@ from pathlib import Path
 
 import compare
 from compare import Peer
+from others import OTHERS
 from problems import PROBLEMS
 from runs import ASKED, run
 from tables import Tables, expected_ranks, quantile
@@ -92,6 +93,13 @@ class Compare(unittest.TestCase):
         self.assertEqual([(r["problem"], r["shifted"]) for r in self.records()][2:], [("branin", True)])
         self.assertIn("moved boxes", output)
         self.assertNotIn("gramacy", output)
+
+    def test_more_problems_run_where_they_are_named(self):
+        call("regret", "--peers", "random", "--problems", "g24,valley3_untold", "--seeds", "1", "--out", self.out)
+        self.assertEqual([r["problem"] for r in self.records()], ["g24", "valley3_untold"])
+        named = compare.arguments(["regret", "--problems", "others,branin"])
+        self.assertEqual({p.name for _, p in named.jobs}, {*OTHERS, "branin"})
+        self.assertFalse({p.name for _, p in compare.arguments(["regret"]).jobs} & {*OTHERS})
 
     def test_who_is_not_installed_is_named_and_left_out(self):
         absent = self.out.parent / "krige"

@@ -313,7 +313,7 @@ mod tests {
         let twice = DMatrix::from_fn(24, 3, |i, k| X[(i % 12, k)]);
         let mut covariance = Covariance::new(&twice);
         covariance.factorize(&kernel, &[0.0; 24]).unwrap();
-        assert_eq!(covariance.jitter(), 1e-9 * kernel.outputscale);
+        assert_eq!(covariance.jitter(), 1e-12 * kernel.outputscale);
         // Nothing that is tried makes up for that.
         let failure = covariance.factorize(&kernel, &[-1.0; 24]).unwrap_err();
         assert!((failure.jitter / (1e-4 * kernel.outputscale) - 1.0).abs() < 1e-9, "{failure}");

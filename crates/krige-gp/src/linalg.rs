@@ -30,7 +30,7 @@ pub struct Cholesky {
     pub jitter: f64,
 }
 
-/// The jitters to try on the diagonal: none, then 1e-9 to 1e-4 of its size in steps of ten.
+/// The jitters to try on the diagonal: none, then 1e-12 to 1e-4 of its size in steps of a hundred.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct JitterLadder {
     scale: f64,
@@ -53,14 +53,14 @@ impl JitterLadder {
         if self.jitter >= 0.9e-4 * self.scale || !pivot.is_finite() {
             return Err(NotPositiveDefinite { row, pivot, jitter: self.jitter });
         }
-        self.jitter = if self.jitter == 0.0 { 1e-9 * self.scale } else { self.jitter * 10.0 };
+        self.jitter = if self.jitter == 0.0 { 1e-12 * self.scale } else { self.jitter * 100.0 };
         Ok(())
     }
 }
 
 /// Factorizes a symmetric matrix, shape `[n, n]`, of which only the lower triangle is read.
 ///
-/// When a pivot is not positive, a jitter from 1e-9 to 1e-4 of `scale` (the size of a diagonal element)
+/// When a pivot is not positive, a jitter from 1e-12 to 1e-4 of `scale` (the size of a diagonal element)
 /// is tried in steps of ten; the one used is reported.
 pub fn cholesky(K: &DMatrix<f64>, scale: f64) -> Result<Cholesky, NotPositiveDefinite> {
     let mut ladder = JitterLadder::new(scale);
@@ -198,8 +198,8 @@ mod tests {
     fn jitter_is_as_small_as_possible_and_reported() {
         let singular = DMatrix::from_element(3, 3, 1.0);
         let Cholesky { L, jitter } = cholesky(&singular, 1.0).unwrap();
-        assert_eq!(jitter, 1e-9);
-        assert!((&L * L.transpose() - &singular).amax() < 2e-9);
+        assert_eq!(jitter, 1e-12);
+        assert!((&L * L.transpose() - &singular).amax() < 2e-12);
     }
 
     #[test]

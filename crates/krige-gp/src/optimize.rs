@@ -1,5 +1,6 @@
 //! Optimizers: local ones for smooth functions, and the global search for the best acquisition value.
 
+mod constrained;
 pub mod lbfgsb;
 pub mod multistart;
 pub mod spg;

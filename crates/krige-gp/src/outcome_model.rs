@@ -26,9 +26,11 @@ const SQUEEZE_GOOD: [f64; 1] = [1.5];
 /// predicts with too much confidence.
 const SMOOTH_GAIN: f64 = 8.0;
 
-/// Where the fit of the infinitely smooth kernel starts: nearly a polynomial of low order.
+/// Where the fit of the infinitely smooth kernel starts: nearly a polynomial of low order, and what that leaves is noise. From less
+/// noise a climb ends where short lengthscales explain the little that there may be.
 const SMOOTH_LENGTHSCALE: f64 = 3.0;
 const SMOOTH_OUTPUTSCALE: f64 = 300.0;
+const SMOOTH_NOISE: f64 = 1e-6;
 
 /// By how much other directions than the axes must explain an objective better, as log evidence: by so much, and by this for
 /// each pair of dimensions, as an angle that means nothing gains 1/2 on average.
@@ -390,7 +392,7 @@ impl OutcomeFit<'_> {
             lengthscales: vec![SMOOTH_LENGTHSCALE; d],
             rotation: best.fit.hyperparameters.rotation.clone(),
             outputscale: SMOOTH_OUTPUTSCALE,
-            noise_variance: priors.noise_start,
+            noise_variance: SMOOTH_NOISE,
         }];
         let was_smooth = |w: &&OutcomeState| w.hyperparameters.kernel == kernel && !w.noisy;
         let turned = best.fit.hyperparameters.rotation.is_some();

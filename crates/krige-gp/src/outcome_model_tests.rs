@@ -65,6 +65,16 @@ fn a_quadratic_is_seen_through_by_the_smooth_kernel() {
         let mean = model.predict(&u).0;
         assert!((mean - quadratic(&u)).abs() < 0.5, "{u:?}: {mean}, not {}", quadratic(&u));
     }
+    // A little noise is told from what short lengthscales would explain: its share of the variance is 3e-8.
+    let (_, sd) = moments(&y);
+    for phase in 0..4 {
+        let noise = |i: usize| sd * (6e-8f64).sqrt() * (f64::from(phase) + i as f64 * 2.4).sin();
+        let noisy: Vec<f64> = y.iter().enumerate().map(|(i, y)| y + noise(i)).collect();
+        let state = fit(&x, &noisy, Role::Objective, None).state;
+        assert_eq!(state.hyperparameters.kernel, KernelKind::Rbf);
+        let found = state.hyperparameters.noise_variance;
+        assert!((1e-8..1e-7).contains(&found), "{found:e}");
+    }
     // What is not as smooth is not taken for it.
     let kinks: Vec<f64> =
         x.iter().map(|u| -u.iter().map(|u| (u - 0.4).abs()).sum::<f64>()).collect();

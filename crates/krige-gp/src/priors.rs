@@ -2,6 +2,7 @@
 
 use std::f64::consts::SQRT_2;
 
+use crate::regression::RELATIVE_NOISE_FLOOR;
 use crate::special::LN_SQRT_2PI;
 
 /// A log-normal distribution: the logarithm has mean `location` and standard deviation `scale`.
@@ -104,15 +105,15 @@ impl Priors {
     ///
     /// The lengthscale prior grows with sqrt(d) (Hvarfner et al. 2024), which keeps high-dimensional
     /// fits from collapsing to white noise. The noise prior is wide, so that its mode, 8e-10, stays below
-    /// what clean data can show: what data say nothing about is decided by the mode, and predictions are
-    /// no sharper than that.
+    /// what clean data can show: what data say nothing about is decided by the mode. The smallest noise is what
+    /// rounding allows, as data that lie close together tell of less.
     pub fn low_noise(d: usize) -> Self {
         Self {
             lengthscale: LengthscalePrior { body: ax_lengthscale(d), tail_slope: f64::INFINITY },
             lengthscale_bounds: (0.025, 400.0),
             outputscale: Some(OutputscalePrior { scale: 0.7, flat_above: false }),
             noise: LogNormal { location: -8.0, scale: 3.6 },
-            noise_floor: 1e-10,
+            noise_floor: RELATIVE_NOISE_FLOOR,
             noise_start: 1e-5,
         }
     }

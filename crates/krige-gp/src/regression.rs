@@ -16,8 +16,9 @@ use crate::observations::Observations;
 use crate::rotation::Rotation;
 use crate::vectorize::{Vectorized, widest};
 
-/// Noise below this share of the outputscale is raised to it, to keep the factorization meaningful.
-const RELATIVE_NOISE_FLOOR: f64 = 1e-10;
+/// Noise below this share of the outputscale is raised to it: some hundred times what rounding leaves of a covariance. More would
+/// blur the last digits of an optimum, and where a constraint begins.
+pub(crate) const RELATIVE_NOISE_FLOOR: f64 = 1e-13;
 
 /// How many blocks of eight points read the matrix together: their covariances just fit into a cache.
 const TOGETHER: usize = 4;

@@ -81,14 +81,22 @@ fn repeated_points_are_modelled() {
 fn points_that_nearly_coincide_are_modelled() {
     let domain = cube(2);
     let mut x = domain.sample(8, &[], 1);
+    // What a simplex leaves that contracts to (0.43, 0.47), and not to the best point.
     for exponent in 2..9 {
         let step = 10f64.powi(-exponent);
-        x.extend([vec![0.4 + step, 0.45], vec![0.4, 0.45 - step], vec![0.4 - step, 0.45 + step]]);
+        x.extend([
+            vec![0.43 + step, 0.47],
+            vec![0.43, 0.47 - step],
+            vec![0.43 - step, 0.47 + step],
+        ]);
+        let suggestions = ask(&domain, &x, values(&x, bowl), 1);
+        assert!(!state(&suggestions).noisy);
+        let found = &suggestions.points[0];
+        assert!((found.mean - bowl(&found.u)).abs() < 3.0 * found.sd, "{exponent}: {found:?}");
     }
-    let suggestions = ask(&domain, &x, values(&x, bowl), 1);
-    assert!(!state(&suggestions).noisy);
-    let found = &suggestions.points[0];
-    assert!((found.mean - bowl(&found.u)).abs() < 3.0 * found.sd && found.sd < 0.05, "{found:?}");
+    let y = values(&x, bowl);
+    let found = best_after(x, y, bowl, 6);
+    assert!(found > -1e-6, "{found}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn points_of_ones_own_are_measured_first_and_not_counted() {
     assert_eq!(agent.client().experiment().expect("there").baseline, Some(0));
     assert_eq!(trials(&agent)[1].arm.parameters, own[0]);
     // Himmelblau's function is 0 at (3, 2).
-    assert_eq!(trials(&agent)[1].observation("himmel_det").expect("observed").mean, 0.0);
+    assert!(trials(&agent)[1].observation("himmel_det").expect("observed").mean < 1e-20);
     let ended: Vec<_> = trials(&agent).iter().map(|trial| trial.state.ended_at()).collect();
     assert!(ended.is_sorted(), "{ended:?}");
 }
@@ -68,9 +68,12 @@ fn a_run_made_by_hand_is_taken_in() {
     });
     let taken = &trials(&agent)[trial];
     assert_eq!(taken.status(), TrialStatus::Completed);
-    assert_eq!(taken.arm.parameters, [("motor1", 1.0), ("motor2", 2.0)].into());
+    // A simulated motor adds the way to go to where it was, which rounds.
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found}");
+    near(taken.arm.parameters.float("motor1").expect("a float"), 1.0);
+    near(taken.arm.parameters.float("motor2").expect("a float"), 2.0);
     // (1 + 2 - 11)² + (1 + 4 - 7)² = 68
-    assert_eq!(taken.observation("himmel_det").expect("observed").mean, 68.0);
+    near(taken.observation("himmel_det").expect("observed").mean, 68.0);
 
     let mut refused = |uid: &str| {
         wait_for("the run in Tiled", || match agent.ingest(uid) {
@@ -163,6 +166,7 @@ fn a_device_may_have_another_name_than_its_variable() {
     assert_eq!((report.ended, report.finished), (EndReason::Done, 3));
     for trial in trials(&agent) {
         let set = trial.arm.parameters.float("stage_theta").expect("a float");
-        assert_eq!(trial.observation("stage_theta").map(|read| read.mean), Some(set));
+        let read = trial.observation("stage_theta").expect("observed").mean;
+        assert!((read - set).abs() < 1e-12, "{read} {set}");
     }
 }

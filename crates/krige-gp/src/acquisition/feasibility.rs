@@ -1,6 +1,6 @@
 //! The probability that constraints hold.
 
-use super::Acquisition;
+use super::{Acquisition, OfMoments};
 use crate::regression::GaussianProcess;
 use crate::special::log_diff_ndtr;
 
@@ -33,6 +33,44 @@ impl ModelledConstraint<'_> {
 pub struct LogFeasibility<'a> {
     /// The constraints.
     pub constraints: Vec<ModelledConstraint<'a>>,
+}
+
+/// By how much an outcome exceeds a bound, `distance` standard deviations counted as well: at most 0 where the bound holds with
+/// as much confidence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Margin<'a> {
+    gp: &'a GaussianProcess,
+    bound: f64,
+    /// 1 for an upper bound, -1 for a lower one.
+    sign: f64,
+    distance: f64,
+}
+
+impl OfMoments for Margin<'_> {
+    fn gp(&self) -> &GaussianProcess {
+        self.gp
+    }
+
+    fn evaluate(&self, mean: f64, variance: f64) -> (f64, f64, f64) {
+        let sigma = variance.sqrt();
+        let excess = self.sign * (mean - self.bound) + self.distance * sigma;
+        (excess, self.sign, 0.5 * self.distance / sigma)
+    }
+}
+
+impl<'a> LogFeasibility<'a> {
+    /// Returns the margins of all finite bounds.
+    pub(crate) fn margins(&self, distance: f64) -> Vec<Margin<'a>> {
+        let of = |c: &ModelledConstraint<'a>| {
+            [(c.lower, -1.0), (c.upper, 1.0)].map(|(bound, sign)| Margin {
+                gp: c.gp,
+                bound,
+                sign,
+                distance,
+            })
+        };
+        self.constraints.iter().flat_map(of).filter(|margin| margin.bound.is_finite()).collect()
+    }
 }
 
 impl Acquisition for LogFeasibility<'_> {
@@ -83,6 +121,28 @@ mod tests {
         ] {
             let constraints = vec![ModelledConstraint { gp: &gp, lower, upper }];
             check_gradient(&LogFeasibility { constraints });
+        }
+    }
+
+    #[test]
+    fn margins_are_at_most_0_where_bounds_hold_with_confidence() {
+        let gp = model(0.01);
+        let constraints = vec![
+            ModelledConstraint { gp: &gp, lower: f64::NEG_INFINITY, upper: 0.5 },
+            ModelledConstraint { gp: &gp, lower: -0.4, upper: 1.0 },
+        ];
+        let margins = LogFeasibility { constraints }.margins(2.0);
+        assert_eq!(margins.len(), 3);
+        let at = gp.posterior(&[0.5, 0.4]);
+        let sigma = at.variance.sqrt();
+        let expected = [
+            at.mean + 2.0 * sigma - 0.5,
+            -0.4 - at.mean + 2.0 * sigma,
+            at.mean + 2.0 * sigma - 1.0,
+        ];
+        for (margin, expected) in margins.iter().zip(expected) {
+            check_gradient(margin);
+            assert!((margin.value(&[0.5, 0.4]) - expected).abs() < 1e-14);
         }
     }
 

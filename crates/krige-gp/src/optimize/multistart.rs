@@ -110,11 +110,11 @@ impl Search<'_> {
         best
     }
 
-    fn is_free(&self, k: usize) -> bool {
+    pub(super) fn is_free(&self, k: usize) -> bool {
         !self.fixed.iter().any(|(index, _)| *index == k)
     }
 
-    fn levels(&self, k: usize) -> Option<&[f64]> {
+    pub(super) fn levels(&self, k: usize) -> Option<&[f64]> {
         self.domain.dimensions[k].levels()
     }
 
