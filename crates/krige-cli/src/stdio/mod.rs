@@ -45,7 +45,7 @@ fn answer(line: &[u8], problem: &mut Option<Problem>) -> Result<Option<Value>> {
             *problem = Some(Problem::new(&init)?);
             json!({ "ok": true, "name": "krige", "version": env!("CARGO_PKG_VERSION") })
         }
-        Request::Ask { n } => problem.as_mut().context(begun)?.ask(n)?,
+        Request::Ask { n, fixed } => problem.as_mut().context(begun)?.ask(n, &fixed)?,
         Request::Tell { id, values } => problem.as_mut().context(begun)?.tell(id, &values)?,
         Request::Attach { params, values } => {
             problem.as_mut().context(begun)?.attach(params, &values)?

@@ -1,5 +1,7 @@
 //! One problem: a client whose experiment is kept in memory.
 
+use std::mem::take;
+
 use anyhow::{Context, Result, bail, ensure};
 use krige::prelude::*;
 use krige_core::expression::quote;
@@ -24,6 +26,7 @@ impl Problem {
         for param in &spec.params {
             config = config.parameter(parameter(param)?);
         }
+        config.parameter_constraints.clone_from(&spec.parameter_constraints);
         client.configure_experiment(config)?;
 
         let (objective, constraints) = optimization(spec)?;
@@ -40,13 +43,26 @@ impl Problem {
         Ok(Self { client, held: Vec::new() })
     }
 
-    pub(super) fn ask(&mut self, n: usize) -> Result<Value> {
+    pub(super) fn ask(&mut self, n: usize, fixed: &Parameterization) -> Result<Value> {
         ensure!(n > 0, "\"n\" cannot be 0: ask for at least one trial");
-        while self.held.len() < n {
-            self.held.extend(self.client.get_next_trials(n - self.held.len())?);
+        let fits = |(_, params): &(TrialIndex, Parameterization)| {
+            fixed.iter().all(|(name, value)| params.get(name) == Some(value))
+        };
+        let (mut given, others): (Vec<_>, Vec<_>) = self.held.drain(..).partition(fits);
+        let mut refused = None;
+        while given.len() < n && refused.is_none() {
+            match self.client.get_next_trials_with(n - given.len(), fixed) {
+                Ok(more) => given.extend(more),
+                Err(error) => refused = Some(error),
+            }
+        }
+        self.held = if refused.is_some() { take(&mut given) } else { given.split_off(n) };
+        self.held.extend(others);
+        if let Some(error) = refused {
+            return Err(error.into());
         }
         let trial = |(id, params)| json!({ "id": id, "params": params });
-        Ok(json!({ "trials": self.held.drain(..n).map(trial).collect::<Vec<Value>>() }))
+        Ok(json!({ "trials": given.into_iter().map(trial).collect::<Vec<Value>>() }))
     }
 
     pub(super) fn tell(&mut self, id: TrialIndex, values: &Map<String, Value>) -> Result<Value> {
@@ -95,15 +111,19 @@ fn measurements(values: &Map<String, Value>) -> Result<Vec<(String, Measurement)
     values.iter().map(measurement).collect()
 }
 
+fn stepped(range: Parameter, log: bool, step: Option<f64>) -> Parameter {
+    let range = if log { range.log() } else { range };
+    step.into_iter().fold(range, Parameter::step)
+}
+
 fn parameter(param: &Param) -> Result<Parameter> {
     Ok(match param {
-        Param::Float { name, lo, hi, log } => {
-            let range = Parameter::float(name, *lo, *hi);
-            if *log { range.log() } else { range }
+        Param::Float { name, lo, hi, log, step, digits } => {
+            let range = stepped(Parameter::float(name, *lo, *hi), *log, *step);
+            digits.iter().fold(range, |range, digits| range.digits(*digits))
         }
-        Param::Int { name, lo, hi, log } => {
-            let range = Parameter::int(name, *lo, *hi);
-            if *log { range.log() } else { range }
+        Param::Int { name, lo, hi, log, step } => {
+            stepped(Parameter::int(name, *lo, *hi), *log, *step)
         }
         Param::Cat { name, values, ordered } => {
             let values: Vec<ParameterValue> = values

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 #[derive(Debug)]
 pub(super) enum Request {
     Init(Init),
-    Ask { n: usize },
+    Ask { n: usize, fixed: Parameterization },
     Tell { id: TrialIndex, values: Map<String, Value> },
     Attach { params: Parameterization, values: Map<String, Value> },
     Recommend,
@@ -37,6 +37,9 @@ pub(super) struct Spec {
     #[serde(default = "unnamed")]
     pub(super) name: String,
     pub(super) params: Vec<Param>,
+    /// Linear inequalities between parameters.
+    #[serde(default)]
+    pub(super) parameter_constraints: Vec<String>,
     pub(super) objectives: Vec<ObjectiveSpec>,
     #[serde(default)]
     pub(super) constraints: Vec<ConstraintSpec>,
@@ -60,6 +63,10 @@ pub(super) enum Param {
         hi: f64,
         #[serde(default)]
         log: bool,
+        #[serde(default)]
+        step: Option<f64>,
+        #[serde(default)]
+        digits: Option<u32>,
     },
     Int {
         name: String,
@@ -67,6 +74,8 @@ pub(super) enum Param {
         hi: i64,
         #[serde(default)]
         log: bool,
+        #[serde(default)]
+        step: Option<f64>,
     },
     Cat {
         name: String,
@@ -105,7 +114,10 @@ impl Request {
                 let init = serde_json::from_value(Value::Object(object));
                 Self::Init(init.context("init: expected \"spec\" with params and objectives")?)
             }
-            "ask" => Self::Ask { n: optional(&mut object, "n")?.unwrap_or(1) },
+            "ask" => Self::Ask {
+                n: optional(&mut object, "n")?.unwrap_or(1),
+                fixed: optional(&mut object, "fixed_parameters")?.unwrap_or_default(),
+            },
             "tell" => Self::Tell {
                 id: required(&mut object, "id")?,
                 values: required(&mut object, "values")?,

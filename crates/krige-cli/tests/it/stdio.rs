@@ -254,6 +254,67 @@ fn a_trial_that_was_told_before_it_was_given_out_is_not_given_out() {
     assert_eq!(ids, [0, 2]);
 }
 
+/// What is held back is given to whom it fits; what is fixed is kept, in the start design and by the model.
+#[test]
+fn fixed_parameters_are_kept() {
+    let mut session = asked_for_four_of_three();
+    let ask = |fixed: Value| json!({ "cmd": "ask", "fixed_parameters": fixed });
+    for value in ["b", "a"] {
+        let reply = session.ok(ask(json!({ "c": value })));
+        assert_eq!(reply["trials"][0]["params"]["c"], value);
+        session.refused(ask(json!({ "c": value })), &["exhausted"]);
+    }
+    assert_eq!(session.ask(1)[0].1["c"], "c");
+
+    session.ok(init(booth()));
+    for n in 0..9 {
+        let reply = session.ok(ask(json!({ "x2": 3 })));
+        let params = &reply["trials"][0]["params"];
+        assert_eq!(number(params, "x2"), 3.0);
+        session.ok(tell(n, json!({ "y": booth_at(params) })));
+    }
+    let expected = ["`x3`", "x1"];
+    session.refused(ask(json!({ "x3": 1 })), &expected[..1]);
+    session.refused(ask(json!({ "x1": 11 })), &expected[1..]);
+    session.refused(ask(json!([3])), &["\"fixed_parameters\" cannot be [3]"]);
+    assert_eq!(session.ask(1)[0].0, 9);
+}
+
+#[test]
+fn linear_constraints_steps_and_digits_hold() {
+    let spec = json!({
+        "params": [
+            { "name": "x 1", "type": "float", "lo": 0.0, "hi": 10.0, "step": 0.25 },
+            { "name": "x2", "type": "float", "lo": 0.0, "hi": 10.0, "digits": 1 },
+            { "name": "k", "type": "int", "lo": 0, "hi": 12, "step": 3 },
+        ],
+        "parameter_constraints": ["`x 1` + 2*x2 <= 9", "k >= x2"],
+        "objectives": [{ "name": "y" }],
+    });
+    let mut session = Session::start();
+    session.ok(init(spec.clone()));
+    for _ in 0..12 {
+        let (id, params) = session.ask(1).remove(0);
+        let [a, b, k] = ["x 1", "x2", "k"].map(|name| number(&params, name));
+        assert!(a + 2.0 * b <= 9.0 + 1e-9 && k >= b - 1e-9, "{params}");
+        assert_eq!(((4.0 * a).fract(), k.rem_euclid(3.0)), (0.0, 0.0), "{params}");
+        assert!((10.0 * b - (10.0 * b).round()).abs() < 1e-9, "{params}");
+        session.ok(tell(id, json!({ "y": a + 3.0 * b - 0.1 * k })));
+    }
+    let with = |key: &str, value: Value| {
+        let mut spec = spec.clone();
+        spec[key] = value;
+        init(spec)
+    };
+    session.refused(with("parameter_constraints", json!(["x3 <= 1"])), &["x3"]);
+    session.refused(with("parameter_constraints", json!(["x2 >= 11"])), &["x2 >= 11"]);
+    session.refused(with("parameter_constraints", json!("x2 <= 1")), &["expected a sequence"]);
+    let step = json!([{ "name": "x", "type": "float", "lo": 0.0, "hi": 1.0, "step": 0.3 }]);
+    session.refused(with("params", step), &["step"]);
+    // The problem before goes on.
+    assert_eq!(session.ask(1)[0].0, 12);
+}
+
 #[test]
 fn any_kind_of_parameter_and_any_name_works() {
     let names = ["a \"b\" \\", "größe µ", "baseline", "2*x - y", "'", "`, <= 3"];
