@@ -316,10 +316,15 @@ impl<'a> Chooser<'a> {
         let greedy = feasible(Box::new(PosteriorMean { gp: &model.objective.gp }), model);
         let u = search.incumbents.first()?.clone();
         let mut found = search.climb(Found { value: greedy.value(&u), u }, &greedy);
-        let held_back = model.log_feasibility().value(&found.u) < -ACTIVE;
+        let mean = PosteriorMean { gp: &model.objective.gp };
+        let best = mean.value(search.incumbents.first()?);
+        let held_back =
+            mean.value(&found.u) < best || model.log_feasibility().value(&found.u) < -ACTIVE;
         if held_back {
-            let best = model.objective.gp.posterior_mean(search.incumbents.first()?, None);
             found = approach(model, search, found.u, best);
+            if mean.value(&found.u) <= best {
+                return None;
+            }
         }
         let within = |other: &Vec<f64>, distance: f64| {
             other.iter().zip(&found.u).all(|(a, b)| (a - b).abs() <= distance)
