@@ -57,7 +57,7 @@ impl<'a> MapEstimate<'a> {
         kernel: KernelKind,
         priors: &'a Priors,
     ) -> Self {
-        let (gradient_tolerance, value_tolerance) = (1e-3, 1e-7);
+        let (gradient_tolerance, value_tolerance) = (1e-3, 1e-5);
         let turns = false;
         Self { data, categorical, kernel, priors, turns, gradient_tolerance, value_tolerance }
     }
