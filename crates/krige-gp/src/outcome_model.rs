@@ -26,6 +26,10 @@ const SQUEEZE_GOOD: [f64; 1] = [1.5];
 /// predicts with too much confidence.
 const SMOOTH_GAIN: f64 = 8.0;
 
+/// The infinitely smooth kernel is also taken if it predicts the best third of the measurements, each left out, better by this log
+/// density: evidence is of all of them, and where their range is wide, little of it is of where the optimum is.
+const SMOOTH_GAIN_AT_BEST: f64 = 5.0;
+
 /// Where the fit of the infinitely smooth kernel starts: nearly a polynomial of low order, and what that leaves is noise. From less
 /// noise a climb ends where short lengthscales explain the little that there may be.
 const SMOOTH_LENGTHSCALE: f64 = 3.0;
@@ -40,9 +44,10 @@ const TURN_GAIN_PER_PLANE: f64 = 1.0;
 /// Directions are looked for up to so many measurements: these fits cost the most.
 const TURN_UP_TO: usize = 150;
 
-/// Directions and the smooth kernel are looked for whenever so many measurements have come; once one is found, each fit goes
-/// on from it.
-const LOOK_EVERY: usize = 4;
+/// The smooth kernel is looked for whenever so many measurements have come, and directions whenever so many; once found, each fit
+/// goes on from there.
+const LOOK_FOR_SMOOTH: usize = 2;
+const LOOK_FOR_DIRECTIONS: usize = 4;
 
 /// Up to this many measurements every call refits; beyond it, only when their number grew by a twentieth.
 const ALWAYS_REFIT: usize = 150;
@@ -114,6 +119,7 @@ enum Search {
 }
 
 /// A candidate for the model of an outcome.
+#[derive(Clone)]
 struct Candidate {
     transform: OutputTransform,
     /// The measurements, winsorized or not.
@@ -301,20 +307,42 @@ impl OutcomeFit<'_> {
     fn smoother(&self, best: Candidate, warm: Option<&OutcomeState>) -> Candidate {
         let was_smooth =
             warm.is_some_and(|w| w.hyperparameters.kernel == KernelKind::Rbf && !w.noisy);
-        if best.fit.hyperparameters.kernel == KernelKind::Rbf || !(was_smooth || self.is_due(warm))
+        if best.fit.hyperparameters.kernel == KernelKind::Rbf
+            || !(was_smooth || self.is_due(LOOK_FOR_SMOOTH, warm))
         {
             return best;
         }
         match self.smooth_candidate(&best, warm) {
             Ok(smooth) if smooth.evidence > best.evidence + SMOOTH_GAIN => smooth,
+            Ok(smooth) if self.predicts_the_best_better(&smooth, &best) => smooth,
             _ => best,
         }
     }
 
-    /// Whether it is time to look for what was not found so far.
-    fn is_due(&self, warm: Option<&OutcomeState>) -> bool {
+    /// Whether the best third of the measurements is predicted better by a candidate than by another one.
+    fn predicts_the_best_better(&self, candidate: &Candidate, than: &Candidate) -> bool {
+        let Measurements { x, y, .. } = self.measurements;
+        // Under noise the best ones are not the best ones.
+        if self.options.noise == NoiseAssumption::Noisy {
+            return false;
+        }
+        let mut order: Vec<usize> = (0..y.len()).collect();
+        order.sort_by(|a, b| y[*a].total_cmp(&y[*b]));
+        let others: Vec<&Vec<f64>> =
+            order[..y.len() - y.len() / 3].iter().map(|&i| &x[i]).collect();
+        let score = |candidate: &Candidate| {
+            self.finish(candidate.clone(), false).map(|model| model.log_score(&others))
+        };
+        match (score(candidate), score(than)) {
+            (Ok(score), Ok(other)) => score > other + SMOOTH_GAIN_AT_BEST,
+            _ => false,
+        }
+    }
+
+    /// Whether it is time to look for what was not found so far, every so many measurements.
+    fn is_due(&self, every: usize, warm: Option<&OutcomeState>) -> bool {
         let n = self.measurements.y.len();
-        warm.is_none_or(|w| w.fitted_to / LOOK_EVERY < n / LOOK_EVERY)
+        warm.is_none_or(|w| w.fitted_to / every < n / every)
     }
 
     /// Fits the directions of the lengthscales too, from where `straight` is and from where they were; nothing, if the
@@ -330,7 +358,7 @@ impl OutcomeFit<'_> {
         let from_axes = n <= TURN_UP_TO;
         if planes == 0
             || n < planes.max(2 * d)
-            || was.is_none() && !(from_axes && self.is_due(warm))
+            || was.is_none() && !(from_axes && self.is_due(LOOK_FOR_DIRECTIONS, warm))
         {
             return None;
         }
