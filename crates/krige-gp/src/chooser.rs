@@ -313,13 +313,13 @@ impl<'a> Chooser<'a> {
             return None;
         }
         // Without the probability of success: it changes slowly, but would move the maximum by more than its last digits.
-        let greedy = feasible(Box::new(PosteriorMean { gp: &model.objective.gp }), model);
-        let u = search.incumbents.first()?.clone();
-        let mut found = search.climb(Found { value: greedy.value(&u), u }, &greedy);
         let mean = PosteriorMean { gp: &model.objective.gp };
-        let best = mean.value(search.incumbents.first()?);
-        let held_back =
-            mean.value(&found.u) < best || model.log_feasibility().value(&found.u) < -ACTIVE;
+        let greedy = feasible(Box::new(mean), model);
+        let u = search.incumbents.first()?.clone();
+        let best = mean.value(&u);
+        let mut found = search.climb(Found { value: greedy.value(&u), u }, &greedy);
+        let held_back = !model.constraints.is_empty()
+            && (mean.value(&found.u) < best || model.log_feasibility().value(&found.u) < -ACTIVE);
         if held_back {
             found = approach(model, search, found.u, best);
             if mean.value(&found.u) <= best {
