@@ -61,7 +61,7 @@ impl JitterLadder {
 /// Factorizes a symmetric matrix, shape `[n, n]`, of which only the lower triangle is read.
 ///
 /// When a pivot is not positive, a jitter from 1e-12 to 1e-4 of `scale` (the size of a diagonal element)
-/// is tried in steps of ten; the one used is reported.
+/// is tried in steps of a hundred; the one used is reported.
 pub fn cholesky(K: &DMatrix<f64>, scale: f64) -> Result<Cholesky, NotPositiveDefinite> {
     let mut ladder = JitterLadder::new(scale);
     loop {

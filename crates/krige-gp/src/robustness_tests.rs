@@ -93,6 +93,7 @@ fn points_that_nearly_coincide_are_modelled() {
         assert!(!state(&suggestions).noisy);
         let found = &suggestions.points[0];
         assert!((found.mean - bowl(&found.u)).abs() < 3.0 * found.sd, "{exponent}: {found:?}");
+        assert!(found.sd < 0.05, "{exponent}: {found:?}");
     }
     let y = values(&x, bowl);
     let found = best_after(x, y, bowl, 6);
