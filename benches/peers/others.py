@@ -135,6 +135,20 @@ def powell(x):
     return [(a + 10 * b) ** 2 + 5 * (c - d) ** 2 + (b - 2 * c) ** 4 + 10 * (a - d) ** 4]
 
 
+def dixon_price(x):
+    return [(x[0] - 1) ** 2 + sum(i * (2 * b * b - a) ** 2 for i, (a, b) in enumerate(zip(x, x[1:]), 2))]
+
+
+def colville(x):
+    a, b, c, d = x
+    between = 10.1 * ((b - 1) ** 2 + (d - 1) ** 2) + 19.8 * (b - 1) * (d - 1)
+    return [100 * (a * a - b) ** 2 + (a - 1) ** 2 + (c - 1) ** 2 + 90 * (c * c - d) ** 2 + between]
+
+
+def trid(x):
+    return [sum((x - 1) ** 2 for x in x) - sum(a * b for a, b in zip(x, x[1:]))]
+
+
 def friedman(x):
     """Friedman's (1991) regression function, whose least value is where the first two are at opposite ends."""
     return [10 * sin(pi * x[0] * x[1]) + 20 * (x[2] - 0.5) ** 2 + 10 * x[3] + 5 * x[4]]
@@ -214,6 +228,12 @@ def _all():
         Problem("friedman", 40, box(*[(0, 1)] * 5), friedman, 0.0),
         Problem("decades", 30, decade, decades),
         Problem("drop_wave", 40, box(*[(-5, 4)] * 2), drop_wave, -1.0),
+        Problem("rosenbrock2", 25, box(*[(-5, 10)] * 2), rosenbrock),
+        Problem("rosenbrock2_near", 25, box(*[(-2, 2)] * 2), rosenbrock),
+        Problem("dixon_price2", 25, box(*[(-10, 10)] * 2), dixon_price),
+        Problem("zakharov2", 25, box(*[(-5, 10)] * 2), zakharov),
+        Problem("colville", 50, box(*[(-10, 10)] * 4), colville),
+        Problem("trid5", 40, box(*[(-25, 25)] * 5), trid, -30.0),
         Problem("levy4", 40, box(*[(-5, 10)] * 4), levy),
     ]
     bowl = Problem("valley3", 30, box(*[(-4, 6)] * 3), valley)

@@ -34,6 +34,12 @@ MINIMIZERS = {
     "powell4": [0.0] * 4,
     "friedman": [0.0, 0.5, 0.5, 0.0, 0.0],
     "drop_wave": [0.0, 0.0],
+    "rosenbrock2": [1.0, 1.0],
+    "rosenbrock2_near": [1.0, 1.0],
+    "dixon_price2": [1.0, sqrt(0.5)],
+    "zakharov2": [0.0, 0.0],
+    "colville": [1.0] * 4,
+    "trid5": [5.0, 8.0, 9.0, 8.0, 5.0],
     "levy4": [1.0] * 4,
     "rosenbrock4_turned": [1.0] * 4,
 }
