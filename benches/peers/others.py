@@ -1,5 +1,5 @@
 """More problems, on which krige is compared with its peers now and then: constraints above all, functions that lie along
-no axis, noise, and two objectives. `compare.py regret --problems others` runs them.
+no axis or are sums of functions of one dimension, noise, and two objectives. `compare.py regret --problems others` runs them.
 
 Those with constraints are the usual ones of engineering design and of evolutionary computation (Liang et al. 2006, whose
 numbers they have). Noise that an optimizer is not told of is a hundredth of what it is told of elsewhere, or less.
@@ -8,7 +8,19 @@ numbers they have). Noise that an optimizer is not told of is a hundredth of wha
 from dataclasses import replace
 from math import atan2, cos, exp, log, pi, prod, sin, sqrt
 
-from problems import Problem, ackley, box, branin, hartmann3, hartmann6, levy, rosenbrock, valley, zakharov
+from problems import (
+    Problem,
+    ackley,
+    box,
+    branin,
+    hartmann3,
+    hartmann6,
+    levy,
+    rosenbrock,
+    styblinski_tang,
+    valley,
+    zakharov,
+)
 
 
 def g4(x):
@@ -165,6 +177,36 @@ def drop_wave(x):
     return [-(1 + cos(12 * sqrt(square))) / (0.5 * square + 2)]
 
 
+def rastrigin(x):
+    return [sum(x * x + 10 - 10 * cos(2 * pi * x) for x in x)]
+
+
+def schwefel(x):
+    return [sum(418.9828872724338 - x * sin(sqrt(abs(x))) for x in x)]
+
+
+def michalewicz(x):
+    return [-sum(sin(x) * sin(i * x * x / pi) ** 20 for i, x in enumerate(x, 1))]
+
+
+def alpine(x):
+    return [sum(abs(x * sin(x) + 0.1 * x) for x in x)]
+
+
+def cosine_mixture(x):
+    return [sum(x * x + 0.1 - 0.1 * cos(5 * pi * x) for x in x)]
+
+
+def effects(x):
+    """Of a temperature, an excess and the logarithm of a time, and of a solvent and a base that are chosen: main effects, and
+    one small interaction."""
+    temperature, excess, time, solvent, base = x
+    of_solvent = {"a": 0.9, "b": 0.0, "c": 1.4, "d": 0.5}[solvent]
+    of_base = {"k": 0.3, "l": 1.1, "m": 0.0}[base]
+    curves = ((temperature - 78) / 25) ** 2 + 2 * exp(-1.5 * excess) + (log(time, 10) - 1.2) ** 2
+    return [curves + of_solvent + of_base + 0.2 * (solvent == "c") * (base == "k")]
+
+
 def zdt(front):
     """Problems of Zitzler, Deb and Thiele (2000)."""
 
@@ -236,6 +278,22 @@ def _all():
         Problem("trid5", 40, box(*[(-25, 25)] * 5), trid, -30.0),
         Problem("levy4", 40, box(*[(-5, 10)] * 4), levy),
     ]
+    chosen = (
+        *box((20, 120), (0.5, 3)),
+        {"name": "time", "type": "float", "lo": 1, "hi": 100, "log": True},
+        {"name": "solvent", "type": "cat", "values": ["a", "b", "c", "d"]},
+        {"name": "base", "type": "cat", "values": ["k", "l", "m"]},
+    )
+    sums = [
+        Problem("rastrigin2", 40, box(*[(-4, 5)] * 2), rastrigin),
+        Problem("rastrigin4", 60, box(*[(-4, 5)] * 4), rastrigin),
+        Problem("schwefel3", 50, box(*[(-500, 500)] * 3), schwefel),
+        Problem("styblinski4", 40, box(*[(-5, 5)] * 4), styblinski_tang, 4 * -39.16616570377142),
+        Problem("michalewicz5", 50, box(*[(0, pi)] * 5), michalewicz, -4.687658179088149),
+        Problem("alpine4", 50, box(*[(-8, 10)] * 4), alpine),
+        Problem("cosine8_moved", 50, box(*[(-0.8, 1.15)] * 8), cosine_mixture),
+        Problem("effects", 30, chosen, effects, 2 * exp(-4.5)),
+    ]
     bowl = Problem("valley3", 30, box(*[(-4, 6)] * 3), valley)
     noisy = [
         replace(bowl, name="valley3_noisy", noise=5.0),
@@ -268,7 +326,7 @@ def _all():
             constraints=2,
         ),
     ]
-    return constrained + smooth + noisy + untold + several
+    return constrained + smooth + sums + noisy + untold + several
 
 
 OTHERS = {problem.name: problem for problem in _all()}

@@ -42,6 +42,13 @@ MINIMIZERS = {
     "trid5": [5.0, 8.0, 9.0, 8.0, 5.0],
     "levy4": [1.0] * 4,
     "rosenbrock4_turned": [1.0] * 4,
+    "rastrigin2": [0.0] * 2,
+    "rastrigin4": [0.0] * 4,
+    "schwefel3": [420.9687463324019] * 3,
+    "styblinski4": [-2.9035340277254935] * 4,
+    "michalewicz5": [2.202905514475, 1.5707963298398, 1.2849915691342, 1.9230584697763, 1.7204697736314],
+    "alpine4": [0.0] * 4,
+    "cosine8_moved": [0.0] * 8,
 }
 
 
@@ -92,6 +99,16 @@ class Others(unittest.TestCase):
                     if all(c <= 0 for c in constraints):
                         with self.subTest(name, parameter=i, by=by):
                             self.assertGreaterEqual(objective, problem.best - 1e-9)
+
+    def test_the_best_of_effects_is_best_along_each_of_them(self):
+        problem = OTHERS["effects"]
+        best = [78.0, 3.0, 10**1.2, "b", "m"]
+        self.assertEqual(problem.function(best), [problem.best])
+        for i, parameter in enumerate(problem.parameters):
+            for value in parameter.get("values") or [best[i] * share for share in (0.5, 0.99, 1.01)]:
+                if value in parameter.get("values", []) or value <= parameter["hi"]:
+                    moved = [*best[:i], value, *best[i + 1 :]]
+                    self.assertGreaterEqual(problem.function(moved)[0], problem.best)
 
     def test_turned_functions_keep_their_values(self):
         turned, plain = OTHERS["hartmann6_turned"], PROBLEMS["hartmann6"]

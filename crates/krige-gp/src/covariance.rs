@@ -19,7 +19,9 @@ pub(crate) struct Covariance {
     /// In units of the lengthscales.
     scaled: PointPanels,
     L: RowPanels,
-    H: RowPanels,
+    /// What the gradient needs of the kernel, where one is asked for.
+    H: Vec<RowPanels>,
+    has_gradient: bool,
     diagonal: Diagonal,
     L_inverse: ColumnPanels,
     jitter: f64,
@@ -28,6 +30,11 @@ pub(crate) struct Covariance {
 impl Covariance {
     /// Prepares for the rows of `X`, shape `[n, d]`.
     pub(crate) fn new(X: &DMatrix<f64>) -> Self {
+        Self { has_gradient: true, ..Self::without_gradient(X) }
+    }
+
+    /// The same, if [`Covariance::gradient`] is not asked for, which needs as much memory as all the rest.
+    pub(crate) fn without_gradient(X: &DMatrix<f64>) -> Self {
         Self { points: PointPanels::new(X), ..Self::default() }
     }
 
@@ -38,6 +45,8 @@ impl Covariance {
         noise: &[f64],
     ) -> Result<(), NotPositiveDefinite> {
         kernel.scale_points(&self.points, &mut self.scaled);
+        let slopes = if self.has_gradient { kernel.slopes() } else { 0 };
+        self.H.resize_with(slopes, RowPanels::default);
         let mut ladder = JitterLadder::new(kernel.outputscale);
         loop {
             match widest(Build(&mut *self, kernel, noise, ladder.jitter())) {
@@ -175,16 +184,26 @@ impl Vectorized for Gradient<'_> {
                 add_outer(&mut inverse, L_inverse.panel_from(I, I), L_inverse.panel_from(J, I));
                 // Tiles on the diagonal hold every pair twice.
                 let weight = if I == J { 0.5 } else { 1.0 };
-                let h = &H.panel(I)[LANES * J..LANES * (J + 1)];
-                let mut G = ZERO;
+                let mut W = ZERO;
                 for j in 0..LANES {
                     for i in 0..LANES {
-                        let W = alpha[I][i] * alpha[J][j] - inverse[j][i];
-                        G[j][i] = weight * h[j][i] * W;
+                        W[j][i] = alpha[I][i] * alpha[J][j] - inverse[j][i];
                     }
                 }
                 let (a, b) = (scaled.panel(I), scaled.panel(J));
-                kernel.add_weighted_distances(&G, a, b, &mut sums);
+                let mut G = ZERO;
+                for (k, sum) in sums.iter_mut().enumerate() {
+                    // Where dimensions have no slope of their own they share the first.
+                    if let Some(H) = H.get(k) {
+                        let h = &H.panel(I)[LANES * J..LANES * (J + 1)];
+                        for j in 0..LANES {
+                            for i in 0..LANES {
+                                G[j][i] = weight * h[j][i] * W[j][i];
+                            }
+                        }
+                    }
+                    kernel.add_weighted_distances(k, &G, &a[k], &b[k], sum);
+                }
                 Kernel::add_weighted_products(&G, a, b, &planes, &mut products);
                 if I == J {
                     diagonal.push(std::array::from_fn(|i| inverse[i][i]));
@@ -287,12 +306,19 @@ mod tests {
     fn wide_vectors_change_no_bit() {
         let turn = crate::rotation::Turn::new(&[false, false, true], &[0.9]);
         let turned = crate::rotation::Rotation::identity(3).turned(&turn);
-        for (n, rotation) in [(5, None), (24, Some(turned.clone())), (61, Some(turned))] {
-            let kernel = Kernel { rotation, ..kernel(KernelKind::Matern52, true) };
+        for (n, kind, rotation) in [
+            (5, KernelKind::Matern52, None),
+            (24, KernelKind::Matern52, Some(turned.clone())),
+            (61, KernelKind::Rbf, Some(turned)),
+            (61, KernelKind::AdditiveMatern52, None),
+            (24, KernelKind::AdditiveRbf, None),
+        ] {
+            let kernel = Kernel { rotation, ..kernel(kind, true) };
             let mut wide = Covariance::new(&inputs(n));
             wide.factorize(&kernel, &vec![1e-3; n]).unwrap();
             let mut plain = Covariance::new(&inputs(n));
             kernel.scale_points(&plain.points, &mut plain.scaled);
+            plain.H = vec![RowPanels::default(); kernel.slopes()];
             Build(&mut plain, &kernel, &vec![1e-3; n], 0.0).run().unwrap();
             InvertFactor(&mut plain).run();
             assert_eq!(wide.L_inverse, plain.L_inverse);

@@ -16,8 +16,8 @@ use crate::sampling::normal;
 /// Below this many points the posterior of the hyperparameters often has several modes.
 const FEW_POINTS: usize = 15;
 
-/// Directions converge slowly; the next fit goes on from where this one ends.
-const TURNING_ITERATIONS: usize = 40;
+/// Directions, and sums of functions of one dimension, converge slowly; the next fit goes on from where this one ends.
+const SLOW_ITERATIONS: usize = 40;
 
 /// The problem of finding the hyperparameters of largest posterior density.
 #[derive(Debug, Clone, Copy)]
@@ -146,8 +146,8 @@ impl<'a> MapEstimate<'a> {
         let mut solver = LbfgsB::new(lower, upper);
         solver.gradient_tolerance = self.gradient_tolerance;
         solver.value_tolerance = self.value_tolerance;
-        if self.turns {
-            solver.max_iterations = TURNING_ITERATIONS;
+        if self.turns || self.kernel.is_additive() {
+            solver.max_iterations = SLOW_ITERATIONS;
         }
         let mut failure = None;
         let mut covariance = Covariance::new(&self.data.X);

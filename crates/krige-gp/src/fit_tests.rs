@@ -98,28 +98,38 @@ fn smooth(n: usize) -> Observations {
 
 #[test]
 fn gradient_matches_central_differences() {
-    let data = smooth(10);
     for priors in [Priors::low_noise(3), Priors::low_noise_objective(3), Priors::ax(3)] {
-        let problem = MapEstimate::new(&data, &[false; 3], KernelKind::Matern52, &priors);
-        let theta = [-0.4, 0.1, 0.7, -0.2, -4.0];
-        let theta: Vec<f64> = match priors.outputscale {
-            Some(_) => theta.to_vec(),
-            None => [&theta[..3], &theta[4..]].concat(),
-        };
-        let mut covariance = Covariance::new(&data.X);
-        let mut gradient = vec![0.0; theta.len()];
-        problem.log_posterior(&theta, None, &mut covariance, &mut gradient).unwrap();
-        for k in 0..theta.len() {
-            let mut value = |step: f64| {
-                let mut moved = theta.clone();
-                moved[k] += step;
-                problem
-                    .log_posterior(&moved, None, &mut covariance, &mut vec![0.0; theta.len()])
-                    .unwrap()
-            };
-            let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
-            assert!((gradient[k] - slope).abs() < 1e-5 * (1.0 + slope.abs()), "{k}");
+        check_gradient(KernelKind::Matern52, &[false; 3], &priors);
+    }
+    let priors = Priors::low_noise_objective(3);
+    for kernel in [KernelKind::Rbf, KernelKind::AdditiveMatern52, KernelKind::AdditiveRbf] {
+        for categorical in [[false; 3], [false, true, false]] {
+            check_gradient(kernel, &categorical, &priors);
         }
+    }
+}
+
+fn check_gradient(kernel: KernelKind, categorical: &[bool; 3], priors: &Priors) {
+    let data = smooth(10);
+    let problem = MapEstimate::new(&data, categorical, kernel, priors);
+    let theta = [-0.4, 0.1, 0.7, -0.2, -4.0];
+    let theta: Vec<f64> = match priors.outputscale {
+        Some(_) => theta.to_vec(),
+        None => [&theta[..3], &theta[4..]].concat(),
+    };
+    let mut covariance = Covariance::new(&data.X);
+    let mut gradient = vec![0.0; theta.len()];
+    problem.log_posterior(&theta, None, &mut covariance, &mut gradient).unwrap();
+    for k in 0..theta.len() {
+        let mut value = |step: f64| {
+            let mut moved = theta.clone();
+            moved[k] += step;
+            problem
+                .log_posterior(&moved, None, &mut covariance, &mut vec![0.0; theta.len()])
+                .unwrap()
+        };
+        let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
+        assert!((gradient[k] - slope).abs() < 1e-5 * (1.0 + slope.abs()), "{k}");
     }
 }
 

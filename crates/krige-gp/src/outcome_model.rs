@@ -1,5 +1,7 @@
 //! Models of outcomes: output warp, hyperparameters and noise chosen from the data.
 
+mod structures;
+
 use std::f64::consts::PI;
 
 use crate::fit::{Fit, MapEstimate};
@@ -10,7 +12,6 @@ use crate::neighbourhood::{EXACT_UP_TO, neighbourhood};
 use crate::observations::{Observations, same_point};
 use crate::priors::Priors;
 use crate::regression::{GaussianProcess, Hyperparameters, Mean, kernel_of};
-use crate::rotation::planes;
 use crate::steps::repeated;
 use crate::warp::{OutputTransform, Warp, moments, winsorize};
 
@@ -21,33 +22,6 @@ const MIN_WARP: usize = 6;
 /// (Higher ones take away the resolution that the last digits of an optimum need.)
 const SQUEEZE_BAD: [f64; 4] = [0.5, 0.0, -0.5, -1.0];
 const SQUEEZE_GOOD: [f64; 1] = [1.5];
-
-/// By how much the infinitely smooth kernel must explain an objective better, as log evidence: what is nearly as smooth it
-/// predicts with too much confidence.
-const SMOOTH_GAIN: f64 = 8.0;
-
-/// The infinitely smooth kernel is also taken if it predicts the best third of the measurements, each left out, better by this log
-/// density: evidence is of all of them, and where their range is wide, little of it is of where the optimum is.
-const SMOOTH_GAIN_AT_BEST: f64 = 5.0;
-
-/// Where the fit of the infinitely smooth kernel starts: nearly a polynomial of low order, and what that leaves is noise. From less
-/// noise a climb ends where short lengthscales explain the little that there may be.
-const SMOOTH_LENGTHSCALE: f64 = 3.0;
-const SMOOTH_OUTPUTSCALE: f64 = 300.0;
-const SMOOTH_NOISE: f64 = 1e-6;
-
-/// By how much other directions than the axes must explain an objective better, as log evidence: by so much, and by this for
-/// each pair of dimensions, as an angle that means nothing gains 1/2 on average.
-const TURN_GAIN: f64 = 5.0;
-const TURN_GAIN_PER_PLANE: f64 = 1.0;
-
-/// Directions are looked for up to so many measurements: these fits cost the most.
-const TURN_UP_TO: usize = 150;
-
-/// The smooth kernel is looked for whenever so many measurements have come, and directions whenever so many; once found, each fit
-/// goes on from there.
-const LOOK_FOR_SMOOTH: usize = 2;
-const LOOK_FOR_DIRECTIONS: usize = 4;
 
 /// Up to this many measurements every call refits; beyond it, only when their number grew by a twentieth.
 const ALWAYS_REFIT: usize = 150;
@@ -202,7 +176,7 @@ impl OutcomeFit<'_> {
             return self.reuse(warm);
         }
         let infers_noise = self.measurements.noise_variance.iter().any(Option::is_none);
-        let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
+        let start = joint_starts(warm);
         let ax = Priors::ax(d);
         if self.options.kind == ModelKind::AxDefault {
             let best = self.noisy_candidate(&ax, &[KernelKind::Rbf], &start)?;
@@ -260,10 +234,13 @@ impl OutcomeFit<'_> {
         &self,
         warm: Option<&OutcomeState>,
     ) -> Result<Candidate, NotPositiveDefinite> {
+        if let (Role::Objective, Some(additive)) = (self.role, self.still_additive(warm)) {
+            return Ok(additive);
+        }
         let priors = self.clean_priors();
         let y = self.measurements.y;
         let kernel = KernelKind::Matern52;
-        let start: Vec<Hyperparameters> = warm.iter().map(|w| w.hyperparameters.clone()).collect();
+        let start = joint_starts(warm);
         let plain =
             self.candidate(Warp::Identity, y, kernel, &priors, &start, Search::PriorAndStarts)?;
         if y.len() < MIN_WARP {
@@ -296,89 +273,7 @@ impl OutcomeFit<'_> {
         if let Role::Constraint { .. } = self.role {
             return Ok(best);
         }
-        let straight = self.smoother(best, warm);
-        match self.turned_candidate(&straight, warm) {
-            Some(turned) => Ok(self.smoother(turned, warm)),
-            None => Ok(straight),
-        }
-    }
-
-    /// Returns the fit of the infinitely smooth kernel, along the directions of `best`, if it is that much better.
-    fn smoother(&self, best: Candidate, warm: Option<&OutcomeState>) -> Candidate {
-        let was_smooth =
-            warm.is_some_and(|w| w.hyperparameters.kernel == KernelKind::Rbf && !w.noisy);
-        if best.fit.hyperparameters.kernel == KernelKind::Rbf
-            || !(was_smooth || self.is_due(LOOK_FOR_SMOOTH, warm))
-        {
-            return best;
-        }
-        match self.smooth_candidate(&best, warm) {
-            Ok(smooth) if smooth.evidence > best.evidence + SMOOTH_GAIN => smooth,
-            Ok(smooth) if self.predicts_the_best_better(&smooth, &best) => smooth,
-            _ => best,
-        }
-    }
-
-    /// Whether the best third of the measurements is predicted better by a candidate than by another one.
-    fn predicts_the_best_better(&self, candidate: &Candidate, than: &Candidate) -> bool {
-        let Measurements { x, y, .. } = self.measurements;
-        // Under noise the best ones are not the best ones.
-        if self.options.noise == NoiseAssumption::Noisy {
-            return false;
-        }
-        let mut order: Vec<usize> = (0..y.len()).collect();
-        order.sort_by(|a, b| y[*a].total_cmp(&y[*b]));
-        let others: Vec<&Vec<f64>> =
-            order[..y.len() - y.len() / 3].iter().map(|&i| &x[i]).collect();
-        let score = |candidate: &Candidate| {
-            self.finish(candidate.clone(), false).map(|model| model.log_score(&others))
-        };
-        match (score(candidate), score(than)) {
-            (Ok(score), Ok(other)) => score > other + SMOOTH_GAIN_AT_BEST,
-            _ => false,
-        }
-    }
-
-    /// Whether it is time to look for what was not found so far, every so many measurements.
-    fn is_due(&self, every: usize, warm: Option<&OutcomeState>) -> bool {
-        let n = self.measurements.y.len();
-        warm.is_none_or(|w| w.fitted_to / every < n / every)
-    }
-
-    /// Fits the directions of the lengthscales too, from where `straight` is and from where they were; nothing, if the
-    /// evidence does not make up for their number.
-    fn turned_candidate(
-        &self,
-        straight: &Candidate,
-        warm: Option<&OutcomeState>,
-    ) -> Option<Candidate> {
-        let Measurements { y, .. } = self.measurements;
-        let (d, n, planes) = (self.categorical.len(), y.len(), planes(self.categorical).len());
-        let was = warm.filter(|w| w.hyperparameters.rotation.is_some());
-        let from_axes = n <= TURN_UP_TO;
-        if planes == 0
-            || n < planes.max(2 * d)
-            || was.is_none() && !(from_axes && self.is_due(LOOK_FOR_DIRECTIONS, warm))
-        {
-            return None;
-        }
-        let Hyperparameters { kernel, .. } = straight.fit.hyperparameters;
-        let priors = match kernel {
-            KernelKind::Rbf => Priors::smooth_objective(d),
-            KernelKind::Matern52 => self.clean_priors(),
-        };
-        let axes = from_axes.then(|| straight.fit.hyperparameters.clone());
-        let starts: Vec<Hyperparameters> =
-            axes.into_iter().chain(was.map(|w| w.hyperparameters.clone())).collect();
-        // Along the axes another warp may be the best one.
-        let here = straight.transform.warp;
-        let there = was.map(|w| w.warp).filter(|warp| *warp != here);
-        let turned = [Some(here), there].into_iter().flatten().filter_map(|warp| {
-            self.candidate(warp, y, kernel, &priors, &starts, Search::Turning).ok()
-        });
-        let turned = turned.reduce(|a, b| if b.evidence > a.evidence { b } else { a })?;
-        let needed = straight.evidence + TURN_GAIN + TURN_GAIN_PER_PLANE * planes as f64;
-        (turned.evidence > needed).then_some(turned)
+        Ok(self.best_structure(best, warm))
     }
 
     /// Fits under stronger and stronger warps, as long as the evidence grows; nothing, if none is better than `plain`.
@@ -403,31 +298,6 @@ impl OutcomeFit<'_> {
             }
         }
         best
-    }
-
-    /// Fits the infinitely smooth kernel from where it is nearly a polynomial: from short lengthscales a climb hardly
-    /// ever gets there.
-    fn smooth_candidate(
-        &self,
-        best: &Candidate,
-        warm: Option<&OutcomeState>,
-    ) -> Result<Candidate, NotPositiveDefinite> {
-        let d = self.categorical.len();
-        let kernel = KernelKind::Rbf;
-        let priors = Priors::smooth_objective(d);
-        let mut starts = vec![Hyperparameters {
-            kernel,
-            lengthscales: vec![SMOOTH_LENGTHSCALE; d],
-            rotation: best.fit.hyperparameters.rotation.clone(),
-            outputscale: SMOOTH_OUTPUTSCALE,
-            noise_variance: SMOOTH_NOISE,
-        }];
-        let was_smooth = |w: &&OutcomeState| w.hyperparameters.kernel == kernel && !w.noisy;
-        let turned = best.fit.hyperparameters.rotation.is_some();
-        let alike = |w: &&OutcomeState| w.hyperparameters.rotation.is_some() == turned;
-        starts.extend(warm.filter(was_smooth).filter(alike).map(|w| w.hyperparameters.clone()));
-        let search = if turned { Search::Turning } else { Search::Starts };
-        self.candidate(Warp::Identity, self.measurements.y, kernel, &priors, &starts, search)
     }
 
     /// Fits with priors whose noise is never negligible, those of Ax or like them, and keeps the best kernel.
@@ -601,6 +471,12 @@ impl OutcomeFit<'_> {
         };
         Ok(OutcomeModel { gp, transform, state, constant: true, noisy: false })
     }
+}
+
+/// Returns where the fits of kernels that are not additive go on from: the lengthscales of one that is say nothing to them.
+fn joint_starts(warm: Option<&OutcomeState>) -> Vec<Hyperparameters> {
+    let joint = warm.filter(|w| !w.hyperparameters.kernel.is_additive());
+    joint.iter().map(|w| w.hyperparameters.clone()).collect()
 }
 
 /// Returns the numbers of [`FIT_AT_MOST`] measurements: a quarter where it matters most (the best of an

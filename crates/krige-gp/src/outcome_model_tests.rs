@@ -1,6 +1,7 @@
 //! Models of outcomes: warps, noise, degenerate data.
 
 use super::*;
+use crate::domain::{Dimension, Domain};
 use crate::sobol::Sobol;
 
 fn fit(x: &[Vec<f64>], y: &[f64], role: Role, warm: Option<&OutcomeState>) -> OutcomeModel {
@@ -79,7 +80,7 @@ fn a_quadratic_is_seen_through_by_the_smooth_kernel() {
     }
     // What is not as smooth is not taken for it.
     let kinks: Vec<f64> =
-        x.iter().map(|u| -u.iter().map(|u| (u - 0.4).abs()).sum::<f64>()).collect();
+        x.iter().map(|u| -u.iter().map(|u| (u - 0.4).powi(2)).sum::<f64>().sqrt()).collect();
     let model = fit(&x, &kinks, Role::Objective, None);
     assert_eq!(model.state.hyperparameters.kernel, KernelKind::Matern52);
 }
@@ -103,6 +104,101 @@ fn the_smooth_kernel_is_taken_where_it_predicts_the_best_values() {
     assert_eq!(kernel(NoiseAssumption::Unknown), KernelKind::Rbf);
     // The best of noisy values are not the best ones.
     assert_eq!(kernel(NoiseAssumption::Noisy), KernelKind::Matern52);
+}
+
+fn smooth_sum(u: &[f64]) -> f64 {
+    (6.0 * u[0]).cos() - (5.0 * u[1]).sin() + 3.0 * u[2] * u[2] - u[3].exp()
+}
+
+/// Few points tell of a sum everywhere, also in the corners, by whichever additive kernel is as smooth as it.
+#[test]
+fn a_sum_of_functions_of_one_dimension_is_seen_through() {
+    type Sum = fn(&[f64]) -> f64;
+    let kinks: Sum = |u| -u.iter().map(|u| (u - 0.4).abs()).sum::<f64>();
+    let sums: [(Sum, usize, KernelKind, f64); 2] = [
+        (smooth_sum, 24, KernelKind::AdditiveRbf, 0.01),
+        (kinks, 64, KernelKind::AdditiveMatern52, 0.1),
+    ];
+    for (sum, n, kernel, error) in sums {
+        let x = spread(n, 4);
+        let y: Vec<f64> = x.iter().map(|u| sum(u)).collect();
+        let model = fit(&x, &y, Role::Objective, None);
+        assert_eq!(model.state.hyperparameters.kernel, kernel);
+        assert!(!model.noisy);
+        for corner in 0..16 {
+            let u: Vec<f64> = (0..4).map(|k| f64::from(corner >> k & 1)).collect();
+            let mean = model.predict(&u).0;
+            assert!((mean - sum(&u)).abs() < error, "{u:?}: {mean}, not {}", sum(&u));
+        }
+    }
+}
+
+/// The deviations of the predictions from sums are what the model says that they are.
+#[test]
+fn predictions_of_sums_are_calibrated() {
+    let sums: [fn(&[f64]) -> f64; 2] = [
+        |u| -(u[0] - 0.4).powi(2) - (u[1] - 0.45).powi(2),
+        |u| (5.0 * u[0]).sin() + (3.0 * u[1]).cos(),
+    ];
+    let square = Domain { dimensions: vec![Dimension::Continuous; 2], ..Domain::default() };
+    for sum in sums {
+        for (n, seed) in [(14, 0), (14, 1), (14, 2), (20, 3), (20, 4), (20, 5)] {
+            let x = square.sample(n, &[], seed);
+            let y: Vec<f64> = x.iter().map(|u| sum(u)).collect();
+            let model = fit(&x, &y, Role::Objective, None);
+            assert!(model.state.hyperparameters.kernel.is_additive());
+            let z = |u: &Vec<f64>| {
+                let (mean, sd) = model.predict(u);
+                (mean - sum(u)) / sd
+            };
+            let squares =
+                square.sample(20, &[], seed + 100).iter().map(|u| z(u).powi(2)).sum::<f64>();
+            assert!(squares < 1.5 * 1.5 * 20.0, "{n} {seed}: {squares}");
+        }
+    }
+}
+
+/// Neither where knobs act together, nor under a constraint, which has other priors, nor where the measurements are too few
+/// to tell.
+#[test]
+fn what_is_no_sum_is_not_taken_for_one() {
+    let x = spread(48, 4);
+    let kernel = |x: &[Vec<f64>], f: &dyn Fn(&[f64]) -> f64, role: Role| {
+        let y: Vec<f64> = x.iter().map(|u| f(u)).collect();
+        fit(x, &y, role, None).state.hyperparameters.kernel
+    };
+    let together = |u: &[f64]| smooth_sum(u) + 3.0 * (4.0 * u[0] * u[1]).sin() * u[2];
+    assert!(!kernel(&x, &together, Role::Objective).is_additive());
+    let constraint = Role::Constraint { lower: 0.0, upper: f64::INFINITY };
+    assert!(!kernel(&x, &smooth_sum, constraint).is_additive());
+    // What is missing from a sum is no noise.
+    let nearly = |u: &[f64]| smooth_sum(u) + 0.4 * (4.0 * u[0] * u[1]).sin() * u[2];
+    for n in [48, 64] {
+        let x = spread(n, 4);
+        let y: Vec<f64> = x.iter().map(|u| nearly(u)).collect();
+        assert!(!fit(&x, &y, Role::Objective, None).noisy);
+    }
+    assert!(kernel(&x[..20], &smooth_sum, Role::Objective).is_additive());
+    assert!(!kernel(&x[..19], &smooth_sum, Role::Objective).is_additive());
+}
+
+/// Between two looks a sum goes on as one, from where its fit was; then it is given up if it is none.
+#[test]
+fn a_sum_goes_on_until_it_is_looked_at_again() {
+    let x = spread(32, 4);
+    let sum: Vec<f64> = x.iter().map(|u| smooth_sum(u)).collect();
+    let first = fit(&x[..28], &sum[..28], Role::Objective, None).state;
+    let other: Vec<f64> =
+        x.iter().map(|u| smooth_sum(u) + 3.0 * (4.0 * u[0] * u[1]).sin() * u[2]).collect();
+    let goes_on = |y: &[f64], n: usize| {
+        let state = fit(&x[..n], &y[..n], Role::Objective, Some(&first)).state;
+        state.hyperparameters.kernel.is_additive()
+    };
+    assert!((28..=32).all(|n| goes_on(&sum, n)));
+    // 29 points are no reason to look, unless what is no sum would pass for noise.
+    assert!(goes_on(&other, 29));
+    assert!(!goes_on(&other, 31));
+    assert!(!goes_on(&other, 32));
 }
 
 /// A valley of kinks along no axis, in which knobs act together, and one along the axes; found anew, and kept.

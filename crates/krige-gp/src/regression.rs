@@ -219,7 +219,7 @@ impl GaussianProcess {
     ) -> Result<Self, NotPositiveDefinite> {
         let kernel = kernel_of(hyperparameters, categorical);
         let (noise, _) = noise(data, hyperparameters);
-        let mut covariance = Covariance::new(&data.X);
+        let mut covariance = Covariance::without_gradient(&data.X);
         covariance.factorize(&kernel, &noise)?;
         let Residuals { mean: estimate, alpha, .. } = residuals(data, &covariance, mean);
         let rows = by_rows(covariance.factor_inverse(), data.len());

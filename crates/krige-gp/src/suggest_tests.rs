@@ -453,6 +453,22 @@ fn without_information_space_is_filled() {
     }
 }
 
+/// Of the 16 local maxima of a sum (Styblinski and Tang) the best one; the next ones are worse by 14.
+#[test]
+fn the_best_of_many_maxima_of_a_sum_is_found() {
+    let styblinski_tang = |u: &[f64]| {
+        let term = |u: &f64| {
+            let x = 10.0 * u - 5.0;
+            -0.5 * (x.powi(4) - 16.0 * x * x + 5.0 * x)
+        };
+        u.iter().map(term).sum::<f64>()
+    };
+    for seed in 0..4 {
+        let found = best(&run(&cube(4), 40, seed, styblinski_tang).1);
+        assert!(found > 4.0 * 39.16616570377142 - 1.0, "{seed}: {found}");
+    }
+}
+
 #[test]
 fn the_last_digits_are_polished() {
     let domain = cube(2);

@@ -45,6 +45,8 @@ struct StoredOutcome {
 enum StoredKernel {
     Matern52,
     Rbf,
+    AdditiveMatern52,
+    AdditiveRbf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -125,6 +127,8 @@ impl StoredOutcome {
             kernel: match hyperparameters.kernel {
                 KernelKind::Matern52 => StoredKernel::Matern52,
                 KernelKind::Rbf => StoredKernel::Rbf,
+                KernelKind::AdditiveMatern52 => StoredKernel::AdditiveMatern52,
+                KernelKind::AdditiveRbf => StoredKernel::AdditiveRbf,
             },
             lengthscales: hyperparameters.lengthscales.clone(),
             directions: hyperparameters.rotation.as_ref().map_or(Vec::new(), |r| r.rows().to_vec()),
@@ -147,6 +151,8 @@ impl StoredOutcome {
                 kernel: match self.kernel {
                     StoredKernel::Matern52 => KernelKind::Matern52,
                     StoredKernel::Rbf => KernelKind::Rbf,
+                    StoredKernel::AdditiveMatern52 => KernelKind::AdditiveMatern52,
+                    StoredKernel::AdditiveRbf => KernelKind::AdditiveRbf,
                 },
                 lengthscales: self.lengthscales.clone(),
                 rotation: Rotation::from_rows(self.lengthscales.len(), self.directions.clone()),

@@ -2,6 +2,7 @@
 
 use super::super::gp_state::{StoredModel, modelled_outcomes, newest_model};
 use super::*;
+use krige_gp::kernel::KernelKind;
 use krige_gp::rotation::Rotation;
 
 /// Larger is better; the best point is (0.3, 0.6).
@@ -156,6 +157,28 @@ fn directions_of_the_lengthscales_are_stored() {
     value["objective"]["directions"][0] = 0.7.into();
     let read: StoredModel = serde_json::from_value(value).unwrap();
     assert_eq!(read.to_engine().objective.hyperparameters.rotation, None);
+}
+
+/// The names that files have; they stay what they are.
+#[test]
+fn kernels_are_stored_by_name() {
+    let mut lab = initialized([0, 1, 2, 3, 4]);
+    lab.ask(1).unwrap();
+    let stored: StoredModel = serde_json::from_value(lab.generation(5).state.clone()).unwrap();
+    let mut model = stored.to_engine();
+    for (kernel, name) in [
+        (KernelKind::Matern52, "matern52"),
+        (KernelKind::Rbf, "rbf"),
+        (KernelKind::AdditiveMatern52, "additive_matern52"),
+        (KernelKind::AdditiveRbf, "additive_rbf"),
+    ] {
+        model.objective.hyperparameters.kernel = kernel;
+        let stored = StoredModel::from_engine(vec!["z".to_owned()], &model);
+        let value = serde_json::to_value(&stored).unwrap();
+        assert_eq!(value["objective"]["kernel"], name);
+        let read: StoredModel = serde_json::from_value(value).unwrap();
+        assert_eq!(read.to_engine(), model);
+    }
 }
 
 #[test]
