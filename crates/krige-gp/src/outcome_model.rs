@@ -188,6 +188,9 @@ impl OutcomeFit<'_> {
                 self.noisy_candidate(&ax, &[KernelKind::Matern52, KernelKind::Rbf], &start)?;
             return self.finish(best, true);
         }
+        if let Some(additive) = self.still_additive(warm) {
+            return self.finish(additive, false);
+        }
         // Noise that is small beside the range of the outputs needs warps and long lengthscales as much as none does.
         let best = self.clean_candidate(warm)?;
         let clean = self.finish(best, false)?;
@@ -234,9 +237,6 @@ impl OutcomeFit<'_> {
         &self,
         warm: Option<&OutcomeState>,
     ) -> Result<Candidate, NotPositiveDefinite> {
-        if let (Role::Objective, Some(additive)) = (self.role, self.still_additive(warm)) {
-            return Ok(additive);
-        }
         let priors = self.clean_priors();
         let y = self.measurements.y;
         let kernel = KernelKind::Matern52;

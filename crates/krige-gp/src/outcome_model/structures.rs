@@ -1,7 +1,7 @@
 //! Other structures that an objective without noise may have than lengthscales along the axes and two derivatives: infinitely
 //! smooth, varying along directions of its own, a sum of functions of one dimension each.
 
-use super::{Candidate, Measurements, NOISE_SWITCH, OutcomeFit, Search};
+use super::{Candidate, Measurements, OutcomeFit, Search};
 use crate::kernel::KernelKind;
 use crate::linalg::NotPositiveDefinite;
 use crate::model::{NoiseAssumption, OutcomeState};
@@ -45,6 +45,9 @@ const ADDITIVE_GAIN: f64 = 5.0;
 /// Fewest measurements for each dimension that a sum of functions of one dimension each is looked for in: fewer would be
 /// explained by one, whatever they are of.
 const ADDITIVE_FROM: usize = 5;
+
+/// The largest noise variance, as a share of the outputscale, that a sum leaves: what is no sum must not pass for noise.
+const ADDITIVE_NOISE: f64 = 1e-7;
 
 /// The additive kernels, each with the lengthscale and the outputscale that its fit starts from.
 const ADDITIVE_STARTS: [(KernelKind, f64, f64); 2] =
@@ -205,8 +208,8 @@ impl OutcomeFit<'_> {
         fits.reduce(|a, b| if b.evidence > a.evidence { b } else { a })
     }
 
-    /// Fits an additive kernel, to the measurements without a warp: what is a sum is none once it is warped. Nothing, if what is
-    /// no sum would pass for noise.
+    /// Fits an additive kernel, to the measurements without a warp: what is a sum is none once it is warped. Nothing, if more
+    /// is left than [`ADDITIVE_NOISE`].
     fn additive_fit(&self, kernel: KernelKind, start: Hyperparameters) -> Option<Candidate> {
         // Each part is a function of one dimension.
         let priors = match kernel {
@@ -217,6 +220,6 @@ impl OutcomeFit<'_> {
         let found =
             self.candidate(Warp::Identity, y, kernel, &priors, &[start], Search::Starts).ok()?;
         let Hyperparameters { noise_variance, outputscale, .. } = found.fit.hyperparameters;
-        (noise_variance <= NOISE_SWITCH * outputscale).then_some(found)
+        (noise_variance <= ADDITIVE_NOISE * outputscale).then_some(found)
     }
 }
