@@ -52,6 +52,17 @@ fn the_best_trial_by_the_model_is_not_the_luckiest_measurement() {
 }
 
 #[test]
+fn of_the_trials_of_an_arm_the_first_is_the_best_by_the_model() {
+    let mut client = optimizing("-y", &[]);
+    for x in [10.0, 8.0, 7.0, 7.0, 4.0, 2.0] {
+        tell(&mut client, x, &[("y", (x - 7.0_f64).powi(2))]);
+    }
+    // The third and the fourth are one arm, of which the same is expected.
+    let best = client.get_best_parameterization(true).expect("one");
+    assert_eq!((best.trial_index, best.arm_name.as_str(), best.from_model), (2, "2_0", true));
+}
+
+#[test]
 fn what_breaks_an_outcome_constraint_is_not_the_best() {
     let mut client = optimizing("-y", &["z <= 3"]);
     tell(&mut client, 1.0, &[("y", 1.0), ("z", 4.0)]);
