@@ -19,7 +19,8 @@ pub(crate) struct Covariance {
     /// In units of the lengthscales.
     scaled: PointPanels,
     L: RowPanels,
-    /// What the gradient needs of the kernel, where one is asked for.
+    /// The slopes that the gradient needs, one matrix or one for each dimension ([`Kernel::slopes`]); none where it is not
+    /// asked for.
     H: Vec<RowPanels>,
     has_gradient: bool,
     diagonal: Diagonal,
@@ -33,7 +34,8 @@ impl Covariance {
         Self { has_gradient: true, ..Self::without_gradient(X) }
     }
 
-    /// The same, if [`Covariance::gradient`] is not asked for, which needs as much memory as all the rest.
+    /// The same, if [`Covariance::gradient`] is not asked for: its slopes are as large as the factor, or as many such as
+    /// there are dimensions.
     pub(crate) fn without_gradient(X: &DMatrix<f64>) -> Self {
         Self { points: PointPanels::new(X), ..Self::default() }
     }
@@ -93,6 +95,7 @@ impl Covariance {
 
     /// Returns `tr(W dK) / 2` with `W = alpha alpha^T - K^-1` for the derivatives dK.
     pub(crate) fn gradient(&self, kernel: &Kernel, alpha: &[Lanes]) -> CovarianceGradient {
+        debug_assert!(self.has_gradient, "it was not prepared for");
         widest(Gradient(self, kernel, alpha))
     }
 }
