@@ -95,7 +95,7 @@ impl Covariance {
 
     /// Returns `tr(W dK) / 2` with `W = alpha alpha^T - K^-1` for the derivatives dK.
     pub(crate) fn gradient(&self, kernel: &Kernel, alpha: &[Lanes]) -> CovarianceGradient {
-        debug_assert!(self.has_gradient, "it was not prepared for");
+        assert!(self.has_gradient, "it was not prepared for");
         widest(Gradient(self, kernel, alpha))
     }
 }
